@@ -1,0 +1,127 @@
+// Package result is the result of a run: the schema of result.json, and Judge, which makes it from a scenario and a history.
+package result
+
+import "github.com/havoqlab/havoq/oracle"
+
+// Schema is the version of result.json.
+const Schema = "havoq.result/1"
+
+// Aborted is the verdict of a run that a guard or a person ended; the other verdicts are oracle's.
+const Aborted oracle.Verdict = "aborted"
+
+// Result is result.json.
+type Result struct {
+	Schema     string                    `json:"schema"`
+	Scenario   string                    `json:"scenario"`
+	Title      string                    `json:"title"`
+	Hypothesis string                    `json:"hypothesis"`
+	Run        string                    `json:"run"` // the run folder's name
+	Seed       uint64                    `json:"seed"`
+	Started    string                    `json:"started"` // RFC 3339
+	Seconds    float64                   `json:"seconds"`
+	Verdict    oracle.Verdict            `json:"verdict"`
+	Expected   *bool                     `json:"expected,omitempty"` // where the scenario says what it expects
+	Expect     string                    `json:"expect,omitempty"`   // that, in words: "verdict fail, lost > 0"
+	Reasons    []string                  `json:"reasons"`
+	Criteria   []oracle.Check            `json:"criteria"` // the contract's, then the scenario's
+	Guards     []oracle.Check            `json:"guards"`
+	Faults     []Fault                   `json:"faults"`
+	Counts     oracle.Counts             `json:"counts"`
+	Anomalies  map[string]oracle.Anomaly `json:"anomalies"`
+	Outages    []oracle.Outage           `json:"outages"`
+	Downtime   Downtime                  `json:"downtime"`
+	Recovery   []oracle.Recovery         `json:"recovery"`
+	Latency    map[string]Latency        `json:"latency"` // "ack" and "e2e", whole run; "e2e@baseline" by phase
+	Resources  map[string]Resource       `json:"resources"`
+	Witnesses  []oracle.Witness          `json:"witnesses"`
+	SelfTest   oracle.SelfTest           `json:"self_test"`
+	Phases     []Phase                   `json:"phases"`
+	Timeline   Timeline                  `json:"timeline"`
+	Log        []LogLine                 `json:"log"`
+	Unproven   []string                  `json:"unproven"` // what this run does not prove
+	// Roles are who played which part, as given.
+	Roles       map[string]string `json:"roles,omitempty"`
+	Environment Environment       `json:"environment"`
+	Again       string            `json:"again"` // the command that repeats it
+}
+
+// Fault is a fault that was injected, with its proof.
+type Fault struct {
+	oracle.FaultWindow
+	Layer string `json:"layer"` // cluster, workload, code, wire
+}
+
+// Downtime is the time without a single success, in seconds, all outages added up.
+type Downtime struct {
+	Produce float64 `json:"produce"`
+	Consume float64 `json:"consume"`
+}
+
+// Latency is in seconds, counted from the intended send time.
+type Latency struct {
+	Count int64   `json:"count"`
+	Min   float64 `json:"min"`
+	Mean  float64 `json:"mean"`
+	P50   float64 `json:"p50"`
+	P90   float64 `json:"p90"`
+	P95   float64 `json:"p95"`
+	P99   float64 `json:"p99"`
+	P999  float64 `json:"p999"`
+	Max   float64 `json:"max"`
+}
+
+// Resource is what one process used.
+type Resource struct {
+	RSSMax int64 `json:"rss_max_bytes"`
+}
+
+// Phase is one phase as it happened, with its figures.
+type Phase struct {
+	Name string `json:"name"`
+	oracle.Window
+	Sent      int64   `json:"sent"`
+	Acked     int64   `json:"acked"`
+	Errors    int64   `json:"errors"`
+	Processed int64   `json:"processed"`
+	P50       float64 `json:"p50"` // end to end, seconds
+	P99       float64 `json:"p99"`
+	LagMax    float64 `json:"lag_max"`
+}
+
+// Timeline has one entry a bucket in every series, from the start of the run. A null is no data.
+type Timeline struct {
+	Bucket    float64                `json:"bucket_seconds"`
+	Sent      []float64              `json:"sent"` // messages a second
+	Acked     []float64              `json:"acked"`
+	Errors    []float64              `json:"errors"` // failed and unknown attempts a second
+	Processed []float64              `json:"processed"`
+	P50       []*float64             `json:"p50"` // end to end, seconds
+	P99       []*float64             `json:"p99"`
+	Lag       []*float64             `json:"lag"` // acked and not processed
+	Nodes     map[string][]NodeState `json:"nodes"`
+	Probes    map[string][]*float64  `json:"probes,omitempty"` // share of probes that answered well
+}
+
+// NodeState is a stretch of one node's life.
+type NodeState struct {
+	oracle.Window
+	State string `json:"state"` // starting, up, leader, paused, down
+}
+
+// LogLine is one line of the runbook log.
+type LogLine struct {
+	At   int64  `json:"at_ns"`
+	Who  string `json:"who"`
+	Text string `json:"text"`
+}
+
+// Environment is where it ran.
+type Environment struct {
+	Havoq  string            `json:"havoq"`
+	Go     string            `json:"go"`
+	OS     string            `json:"os"`
+	Arch   string            `json:"arch"`
+	CPUs   int               `json:"cpus"`
+	Target string            `json:"target"` // "3 × nats-server 2.15.2, R3, synced writes"
+	Set    map[string]string `json:"set,omitempty"`
+}

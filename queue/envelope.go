@@ -1,0 +1,146 @@
+package queue
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"time"
+)
+
+// EnvelopeHeader is the key of havoq's one message header.
+const EnvelopeHeader = "Havoq-Envelope"
+
+// Identity names one message of one run: the Seq-th of a producer on a stream. Epoch changes when a producer restarts. Seq is
+// dense from 0, so "what was attempted" is one number a track.
+type Identity struct {
+	Run      uint32
+	Producer uint32
+	Epoch    uint16
+	Stream   uint16
+	Seq      uint64
+}
+
+// Track is an identity without its sequence number: one producer's sequence on one stream.
+type Track struct {
+	Producer uint32
+	Epoch    uint16
+	Stream   uint16
+}
+
+// Track returns the track that the message belongs to.
+func (id Identity) Track() Track { return Track{id.Producer, id.Epoch, id.Stream} }
+
+// Envelope is what havoq adds to a message, in one header, so that the oracle can tell what happened to it. The payload is
+// untouched.
+type Envelope struct {
+	Identity
+	// Back is the distance to the previous message of the same key on this track, or 0 if there is none or it is not known.
+	Back uint32
+	// SentAt is when the message was meant to be sent.
+	SentAt time.Time
+	// Sum is the checksum of key and body at the time of sending.
+	Sum uint32
+}
+
+// The binary form, big endian: run 4, producer 4, epoch 2, stream 2, seq 8, back 4, sent 8 (Unix nanoseconds), sum 4, and a
+// CRC-32C of those 36 bytes 4. In the header it is base64url without padding, 54 characters.
+const (
+	envelopeSize = 40
+	envelopeText = 54
+)
+
+var (
+	// ErrNoEnvelope is a message without havoq's header: it was sent by somebody else.
+	ErrNoEnvelope = errors.New("no havoq envelope")
+	// ErrCorruptEnvelope is a header that does not match its own check.
+	ErrCorruptEnvelope = errors.New("corrupt havoq envelope")
+	// ErrCorruptPayload is a key or body that does not match the checksum in a sound envelope.
+	ErrCorruptPayload = errors.New("corrupt payload")
+)
+
+// Checksum is the CRC-32C (Castagnoli) of the key, its length and the body.
+func Checksum(m *Message) uint32 {
+	table := crc32.MakeTable(crc32.Castagnoli) // a shared table, made once by the package
+	var n [4]byte
+	binary.BigEndian.PutUint32(n[:], uint32(len(m.Key)))
+	sum := crc32.Update(0, table, n[:])
+	if m.Key != "" {
+		sum = crc32.Update(sum, table, []byte(m.Key))
+	}
+	return crc32.Update(sum, table, m.Body)
+}
+
+// Text returns the header value.
+func (e Envelope) Text() string {
+	var raw [envelopeSize]byte
+	binary.BigEndian.PutUint32(raw[0:], e.Run)
+	binary.BigEndian.PutUint32(raw[4:], e.Producer)
+	binary.BigEndian.PutUint16(raw[8:], e.Epoch)
+	binary.BigEndian.PutUint16(raw[10:], e.Stream)
+	binary.BigEndian.PutUint64(raw[12:], e.Seq)
+	binary.BigEndian.PutUint32(raw[20:], e.Back)
+	binary.BigEndian.PutUint64(raw[24:], uint64(e.SentAt.UnixNano()))
+	binary.BigEndian.PutUint32(raw[32:], e.Sum)
+	binary.BigEndian.PutUint32(raw[36:], crc32.Checksum(raw[:36], crc32.MakeTable(crc32.Castagnoli)))
+	var text [envelopeText]byte
+	base64.RawURLEncoding.Encode(text[:], raw[:])
+	return string(text[:])
+}
+
+// ParseEnvelope reads a header value. Any change to it is found: the error is ErrCorruptEnvelope.
+func ParseEnvelope(text string) (Envelope, error) {
+	var raw [envelopeSize]byte
+	if len(text) != envelopeText {
+		return Envelope{}, ErrCorruptEnvelope
+	}
+	if _, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(text)); err != nil {
+		return Envelope{}, ErrCorruptEnvelope
+	}
+	if crc32.Checksum(raw[:36], crc32.MakeTable(crc32.Castagnoli)) != binary.BigEndian.Uint32(raw[36:]) {
+		return Envelope{}, ErrCorruptEnvelope
+	}
+	return Envelope{
+		Identity: Identity{
+			Run:      binary.BigEndian.Uint32(raw[0:]),
+			Producer: binary.BigEndian.Uint32(raw[4:]),
+			Epoch:    binary.BigEndian.Uint16(raw[8:]),
+			Stream:   binary.BigEndian.Uint16(raw[10:]),
+			Seq:      binary.BigEndian.Uint64(raw[12:]),
+		},
+		Back:   binary.BigEndian.Uint32(raw[20:]),
+		SentAt: time.Unix(0, int64(binary.BigEndian.Uint64(raw[24:]))),
+		Sum:    binary.BigEndian.Uint32(raw[32:]),
+	}, nil
+}
+
+// Seal returns a copy of m with e as its envelope, e.Sum computed from m. An envelope that m already has is replaced. The
+// headers of m are not changed.
+func Seal(m Message, e Envelope) Message {
+	e.Sum = Checksum(&m)
+	headers := make([]Header, 0, len(m.Headers)+1)
+	for _, h := range m.Headers {
+		if h.Key != EnvelopeHeader {
+			headers = append(headers, h)
+		}
+	}
+	m.Headers = append(headers, Header{EnvelopeHeader, e.Text()})
+	return m
+}
+
+// OpenEnvelope reads m's envelope and checks m against it. The error is nil, ErrNoEnvelope, ErrCorruptEnvelope or
+// ErrCorruptPayload; with the last, the envelope is sound and is returned.
+func OpenEnvelope(m *Message) (Envelope, error) {
+	text, ok := m.Header(EnvelopeHeader)
+	if !ok {
+		return Envelope{}, ErrNoEnvelope
+	}
+	e, err := ParseEnvelope(text)
+	if err != nil {
+		return Envelope{}, err
+	}
+	if Checksum(m) != e.Sum {
+		return e, ErrCorruptPayload
+	}
+	return e, nil
+}

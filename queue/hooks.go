@@ -1,0 +1,142 @@
+package queue
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// Session identifies one opened Producer or Consumer of a wrapped Queue. It is the same value in every hook call of that
+// session, so a wrapper may key its own state by it.
+type Session struct {
+	ID    int64 // unique within the wrapped Queue, from 1
+	Topic string
+	Group string // empty for a producer
+}
+
+// ProduceFunc, ReceiveFunc, SettleFunc and CloseFunc are the next layer's methods, as a hook sees them.
+type (
+	ProduceFunc func(ctx context.Context, batch []Message, done func(i int, r Result))
+	ReceiveFunc func(ctx context.Context, max int) ([]Delivery, error)
+	SettleFunc  func(ctx context.Context, how Settlement, ds []Delivery) []error
+	CloseFunc   func(ctx context.Context) error
+)
+
+// Hooks intercept the verbs of a Queue's sessions. A nil hook is the inner method itself, and costs nothing. This is the only
+// place that lists the verbs: a new one is added here and in the drivers, and no wrapper changes.
+//
+// A hook calls next to go on, and keeps the contract of the method that it stands for. Hooks are called concurrently.
+type Hooks struct {
+	// Open runs when a session is opened; next opens it. An error of Open is the error of Producer or Consumer.
+	Open    func(ctx context.Context, s *Session, next func(ctx context.Context) error) error
+	Produce func(ctx context.Context, s *Session, batch []Message, done func(i int, r Result), next ProduceFunc)
+	Receive func(ctx context.Context, s *Session, max int, next ReceiveFunc) ([]Delivery, error)
+	Settle  func(ctx context.Context, s *Session, how Settlement, ds []Delivery, next SettleFunc) []error
+	Close   func(ctx context.Context, s *Session, next CloseFunc) error
+}
+
+// Wrap puts hooks around q, the first one outermost. Closing the result closes q.
+func Wrap(q Queue, hooks ...Hooks) Queue {
+	for i := len(hooks) - 1; i >= 0; i-- {
+		q = &wrapped{Queue: q, hooks: hooks[i]}
+	}
+	return q
+}
+
+type wrapped struct {
+	Queue
+	hooks Hooks
+	last  atomic.Int64
+}
+
+func (w *wrapped) Producer(ctx context.Context, topic string) (Producer, error) {
+	s := &Session{ID: w.last.Add(1), Topic: topic}
+	var inner Producer
+	err := w.open(ctx, s, func(ctx context.Context) (err error) {
+		inner, err = w.Queue.Producer(ctx, topic)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &wrappedProducer{inner, s, &w.hooks, inner.Produce, inner.Close}, nil
+}
+
+func (w *wrapped) Consumer(ctx context.Context, topic, group string) (Consumer, error) {
+	s := &Session{ID: w.last.Add(1), Topic: topic, Group: group}
+	var inner Consumer
+	err := w.open(ctx, s, func(ctx context.Context) (err error) {
+		inner, err = w.Queue.Consumer(ctx, topic, group)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &wrappedConsumer{inner, s, &w.hooks, inner.Receive, inner.Settle, inner.Close}, nil
+}
+
+func (w *wrapped) open(ctx context.Context, s *Session, next func(context.Context) error) error {
+	if w.hooks.Open == nil {
+		return next(ctx)
+	}
+	return w.hooks.Open(ctx, s, next)
+}
+
+// The inner methods are bound once per session, so that a call through a hook allocates nothing.
+type wrappedProducer struct {
+	Producer
+	session *Session
+	hooks   *Hooks
+	produce ProduceFunc
+	close   CloseFunc
+}
+
+func (p *wrappedProducer) Produce(ctx context.Context, batch []Message, done func(i int, r Result)) {
+	if p.hooks.Produce == nil {
+		p.produce(ctx, batch, done)
+		return
+	}
+	p.hooks.Produce(ctx, p.session, batch, done, p.produce)
+}
+
+func (p *wrappedProducer) Close(ctx context.Context) error {
+	if p.hooks.Close == nil {
+		return p.close(ctx)
+	}
+	return p.hooks.Close(ctx, p.session, p.close)
+}
+
+type wrappedConsumer struct {
+	Consumer
+	session *Session
+	hooks   *Hooks
+	receive ReceiveFunc
+	settle  SettleFunc
+	close   CloseFunc
+}
+
+func (c *wrappedConsumer) Receive(ctx context.Context, max int) ([]Delivery, error) {
+	if c.hooks.Receive == nil {
+		return c.receive(ctx, max)
+	}
+	return c.hooks.Receive(ctx, c.session, max, c.receive)
+}
+
+func (c *wrappedConsumer) Settle(ctx context.Context, how Settlement, ds []Delivery) []error {
+	if c.hooks.Settle == nil {
+		return c.settle(ctx, how, ds)
+	}
+	return c.hooks.Settle(ctx, c.session, how, ds, c.settle)
+}
+
+func (c *wrappedConsumer) Close(ctx context.Context) error {
+	if c.hooks.Close == nil {
+		return c.close(ctx)
+	}
+	return c.hooks.Close(ctx, c.session, c.close)
+}
+
+var (
+	_ Queue    = (*wrapped)(nil)
+	_ Producer = (*wrappedProducer)(nil)
+	_ Consumer = (*wrappedConsumer)(nil)
+)
