@@ -11,6 +11,8 @@ type Session struct {
 	ID    int64 // unique within the wrapped Queue, from 1
 	Topic string
 	Group string // empty for a producer
+	// Client is the name from WithClient of the context that opened the session; empty without one.
+	Client string
 }
 
 // ProduceFunc, ReceiveFunc, SettleFunc and CloseFunc are the next layer's methods, as a hook sees them.
@@ -49,7 +51,7 @@ type wrapped struct {
 }
 
 func (w *wrapped) Producer(ctx context.Context, topic string) (Producer, error) {
-	s := &Session{ID: w.last.Add(1), Topic: topic}
+	s := &Session{ID: w.last.Add(1), Topic: topic, Client: ClientOf(ctx)}
 	var inner Producer
 	err := w.open(ctx, s, func(ctx context.Context) (err error) {
 		inner, err = w.Queue.Producer(ctx, topic)
@@ -62,7 +64,7 @@ func (w *wrapped) Producer(ctx context.Context, topic string) (Producer, error) 
 }
 
 func (w *wrapped) Consumer(ctx context.Context, topic, group string) (Consumer, error) {
-	s := &Session{ID: w.last.Add(1), Topic: topic, Group: group}
+	s := &Session{ID: w.last.Add(1), Topic: topic, Group: group, Client: ClientOf(ctx)}
 	var inner Consumer
 	err := w.open(ctx, s, func(ctx context.Context) (err error) {
 		inner, err = w.Queue.Consumer(ctx, topic, group)
