@@ -15,7 +15,9 @@ type Result struct {
 	Scenario   string                    `json:"scenario"`
 	Title      string                    `json:"title"`
 	Hypothesis string                    `json:"hypothesis"`
-	Run        string                    `json:"run"` // the run folder's name
+	Workload   string                    `json:"workload"` // in words
+	Contract   string                    `json:"contract"` // in words
+	Run        string                    `json:"run"`      // the run folder's name
 	Seed       uint64                    `json:"seed"`
 	Started    string                    `json:"started"` // RFC 3339
 	Seconds    float64                   `json:"seconds"`
@@ -29,16 +31,27 @@ type Result struct {
 	Counts     oracle.Counts             `json:"counts"`
 	Anomalies  map[string]oracle.Anomaly `json:"anomalies"`
 	Outages    []oracle.Outage           `json:"outages"`
-	Downtime   Downtime                  `json:"downtime"`
-	Recovery   []oracle.Recovery         `json:"recovery"`
-	Latency    map[string]Latency        `json:"latency"` // "ack" and "e2e", whole run; "e2e@baseline" by phase
-	Resources  map[string]Resource       `json:"resources"`
-	Witnesses  []oracle.Witness          `json:"witnesses"`
-	SelfTest   oracle.SelfTest           `json:"self_test"`
-	Phases     []Phase                   `json:"phases"`
-	Timeline   Timeline                  `json:"timeline"`
-	Log        []LogLine                 `json:"log"`
-	Unproven   []string                  `json:"unproven"` // what this run does not prove
+	// Drained: every group was proven empty. Complete: the history reaches the run's own end, or its abort.
+	Drained  bool    `json:"drained"`
+	Complete bool    `json:"complete"`
+	Drains   []Drain `json:"drains"`
+	Abort    *Abort  `json:"abort,omitempty"`
+	// Exposed is how many sends (calls, retries included) were under way while a fault was in force.
+	Exposed   int64               `json:"sends_during_faults"`
+	Groups    int                 `json:"groups"` // consumer groups seen
+	Downtime  Downtime            `json:"downtime"`
+	Recovery  []oracle.Recovery   `json:"recovery"`
+	Latency   map[string]Latency  `json:"latency"` // "ack" and "e2e", whole run; "e2e@baseline" by phase
+	Resources map[string]Resource `json:"resources"`
+	// MemoryMax is the most that all processes had resident together, in bytes; 0: not measured.
+	MemoryMax int64            `json:"memory_max_bytes"`
+	Probes    map[string]Probe `json:"probes,omitempty"`
+	Witnesses []oracle.Witness `json:"witnesses"`
+	SelfTest  oracle.SelfTest  `json:"self_test"`
+	Phases    []Phase          `json:"phases"`
+	Timeline  Timeline         `json:"timeline"`
+	Log       []LogLine        `json:"log"`
+	Unproven  []string         `json:"unproven"` // what this run does not prove
 	// Roles are who played which part, as given.
 	Roles       map[string]string `json:"roles,omitempty"`
 	Environment Environment       `json:"environment"`
@@ -57,7 +70,7 @@ type Downtime struct {
 	Consume float64 `json:"consume"`
 }
 
-// Latency is in seconds, counted from the intended send time.
+// Latency is in seconds, counted from the intended send time, so that a stall counts for everything that waited behind it.
 type Latency struct {
 	Count int64   `json:"count"`
 	Min   float64 `json:"min"`
@@ -72,23 +85,53 @@ type Latency struct {
 
 // Resource is what one process used.
 type Resource struct {
-	RSSMax int64 `json:"rss_max_bytes"`
+	RSSMax  int64 `json:"rss_max_bytes"`
+	RSSLast int64 `json:"rss_last_bytes"`
+	Samples int   `json:"samples"`
+}
+
+// Probe is how the system under test answered one probe.
+type Probe struct {
+	OK         int64   `json:"ok"`
+	Failed     int64   `json:"failed"`
+	LatencyMax float64 `json:"latency_max_seconds"` // of those answered; 0 if none was timed
+}
+
+// Drain is how emptying one group ended.
+type Drain struct {
+	Group  string  `json:"group"`
+	Proven bool    `json:"proven"`       // the broker and the consumers agree that nothing is left
+	Left   float64 `json:"left"`         // messages left; negative: not known
+	Took   float64 `json:"took_seconds"` // from the last send or answer to one
+	Detail string  `json:"detail,omitempty"`
+}
+
+// Abort is why a run was ended early.
+type Abort struct {
+	At  int64  `json:"at_ns"`
+	By  string `json:"by"` // guard, person, error
+	Why string `json:"why"`
 }
 
 // Phase is one phase as it happened, with its figures.
 type Phase struct {
 	Name string `json:"name"`
 	oracle.Window
-	Sent      int64   `json:"sent"`
-	Acked     int64   `json:"acked"`
-	Errors    int64   `json:"errors"`
-	Processed int64   `json:"processed"`
-	P50       float64 `json:"p50"` // end to end, seconds
-	P99       float64 `json:"p99"`
-	LagMax    float64 `json:"lag_max"`
+	Sent      int64 `json:"sent"`
+	Acked     int64 `json:"acked"`
+	Errors    int64 `json:"errors"`
+	Processed int64 `json:"processed"`
+	// P50 and P99 are end to end, in seconds, of what was delivered in this phase; null if nothing was.
+	P50    *float64 `json:"p50"`
+	P99    *float64 `json:"p99"`
+	LagMax float64  `json:"lag_max"` // messages acked and not processed, at the worst moment
 }
 
-// Timeline has one entry a bucket in every series, from the start of the run. A null is no data.
+// MaxBuckets bounds the length of a timeline's series.
+const MaxBuckets = 300
+
+// Timeline has one entry a bucket in every series, from the start of the run. A null is no data. What happened to a message
+// counts in the bucket in which it happened: a latency in that of the delivery.
 type Timeline struct {
 	Bucket    float64                `json:"bucket_seconds"`
 	Sent      []float64              `json:"sent"` // messages a second
@@ -97,7 +140,7 @@ type Timeline struct {
 	Processed []float64              `json:"processed"`
 	P50       []*float64             `json:"p50"` // end to end, seconds
 	P99       []*float64             `json:"p99"`
-	Lag       []*float64             `json:"lag"` // acked and not processed
+	Lag       []*float64             `json:"lag"` // acked and not processed, at the bucket's end
 	Nodes     map[string][]NodeState `json:"nodes"`
 	Probes    map[string][]*float64  `json:"probes,omitempty"` // share of probes that answered well
 }

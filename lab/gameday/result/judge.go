@@ -1,0 +1,125 @@
+package result
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
+	"github.com/havoqlab/havoq/oracle"
+)
+
+// Input is the content of a run folder.
+type Input struct {
+	Scenario *scenario.Scenario
+	Run      RunInfo
+	// Events reads the history from its beginning. It is called several times, and each reading must give the same. A reading
+	// that fails ends early: the caller looks for its error afterwards, and throws the result away.
+	Events func() iter.Seq[history.Event]
+}
+
+// Judge makes the result of a run. It is a pure function of its input: the verdict of `havoq verify`, years later, is the one
+// that `havoq run` gave. The error says that the input is no run; whatever a run came to is in its result.
+func Judge(in Input) (*Result, error) {
+	if in.Scenario == nil || in.Events == nil {
+		return nil, errors.New("judge a run: a scenario and a history are needed")
+	}
+	verdict, test, end, err := consult(in)
+	if err != nil {
+		return nil, fmt.Errorf("judge run %s: %w", in.Run.Name, err)
+	}
+	f := newFacts(end)
+	for e := range in.Events() {
+		f.observe(&e)
+	}
+	f.close()
+
+	r := describe(in)
+	r.add(verdict, test)
+	r.measure(f)
+	from := source{r, f}
+	judgeCriteria(r, in.Scenario, from)
+	judgeGuards(r, in.Scenario)
+	r.Verdict, r.Reasons = conclude(r, verdict, missingFaults(in.Scenario, f.begun))
+	if err := judgeExpectation(r, in.Scenario.Expect, from); err != nil {
+		return nil, err
+	}
+	r.Unproven = unproven(r, in.Scenario)
+	return r, nil
+}
+
+// describe says what was run.
+func describe(in Input) *Result {
+	s := in.Scenario
+	r := &Result{
+		Schema: Schema, Scenario: s.Name, Title: s.Title, Hypothesis: s.Hypothesis,
+		Workload: workloadWords(s.Workload), Contract: contractWords(s.Contract),
+		Run: in.Run.Name, Seed: in.Run.Seed, Roles: in.Run.Roles,
+		Environment: in.Run.Environment, Again: in.Run.Again,
+	}
+	if !in.Run.Started.IsZero() {
+		r.Started = in.Run.Started.Format(time.RFC3339)
+	}
+	return r
+}
+
+// add takes over the oracle's judgement.
+func (r *Result) add(o oracle.Result, test oracle.SelfTest) {
+	r.Counts, r.Anomalies, r.Outages, r.Recovery = o.Counts, o.Anomalies, o.Outages, o.Recovery
+	r.Witnesses, r.Drained, r.Complete, r.SelfTest = o.Witnesses, o.Drained, o.Complete, test
+	r.Criteria = append(r.Criteria, o.Checks...)
+	for _, f := range o.Faults {
+		r.Faults = append(r.Faults, Fault{FaultWindow: f, Layer: layer(f.What)})
+	}
+	consume := map[string]float64{}
+	for _, outage := range o.Outages {
+		if outage.Side == "produce" {
+			r.Downtime.Produce += outage.Seconds()
+			continue
+		}
+		consume[outage.Group] += outage.Seconds()
+		r.Downtime.Consume = max(r.Downtime.Consume, consume[outage.Group])
+	}
+}
+
+// layer says where a fault acted, by the verb that its words begin with. Empty: not known.
+func layer(what string) string {
+	verb, _, _ := strings.Cut(what, " ")
+	switch verb {
+	case "kill", "pause", "stop", "restart", "wipe":
+		return "cluster"
+	case "crash":
+		return "workload"
+	}
+	return ""
+}
+
+// measure adds the figures that need no judgement.
+func (r *Result) measure(f *facts) {
+	r.Seconds = float64(f.end) / 1e9
+	r.Abort, r.Drains, r.Exposed, r.Groups = f.abort, f.drains, f.exposed, len(f.messages.groups)
+	r.Phases, r.Log = f.phases.result(), f.log.result(f.end)
+	r.Timeline = f.timeline.Timeline
+	r.Timeline.Nodes = f.nodes.states
+	r.Resources = f.memory.by
+	r.MemoryMax = f.memory.max
+	r.Probes = map[string]Probe{}
+	for name, p := range f.probes {
+		r.Probes[name] = p.Probe
+	}
+	r.Latency = map[string]Latency{}
+	if f.ack.count() > 0 {
+		r.Latency["ack"] = f.ack.latency()
+	}
+	if f.e2e.count() > 0 {
+		r.Latency["e2e"] = f.e2e.latency()
+	}
+	for name, h := range f.phases.merged() {
+		if h.count() > 0 {
+			r.Latency["e2e@"+name] = h.latency()
+		}
+	}
+}

@@ -1,0 +1,123 @@
+package result
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
+	"github.com/havoqlab/havoq/oracle"
+)
+
+// unproven lists what the run does not prove, out of what it did: a report that is read as "it is safe" must say where that
+// ends.
+func unproven(r *Result, s *scenario.Scenario) []string {
+	var list []string
+	list = append(list, unprovenFate(r)...)
+	list = append(list, unprovenChance(r)...)
+	list = append(list, unprovenPlace(r, s)...)
+	list = append(list, unprovenPromises(r, s)...)
+	return append(list, unprovenClients(s), fmt.Sprintf(
+		"More, or for longer, than this: %s, for %s in all. A leak, a full disk or a slow rebuild shows later, or at another load.",
+		r.Workload, criteria.FormatSeconds(r.Seconds)))
+}
+
+// unprovenFate is about messages of which this run cannot tell.
+func unprovenFate(r *Result) (list []string) {
+	n := func(v int64) string { return criteria.Count.Format(float64(v)) }
+	if !r.Complete {
+		list = append(list, "Anything after the end of the history: it breaks off before the run came to its own end.")
+	}
+	if !r.Drained {
+		list = append(list, "What became of the messages that were not processed: the queue was not proven empty, so they may be "+
+			"waiting, and they may be lost.")
+	}
+	if silent := r.Counts.InDoubt - r.Counts.DoubtProcessed; silent > 0 {
+		list = append(list, fmt.Sprintf("Whether the broker ever had the %s that got no answer and were not seen again: they count as "+
+			"in doubt, not as lost. An application that does not send such a message again has lost it.", messagesWord(silent)))
+	}
+	if r.Counts.NotSent > 0 {
+		list = append(list, fmt.Sprintf("The load that was wanted: %s could not even be offered, so the system saw less than planned.",
+			messagesWord(r.Counts.NotSent)))
+	}
+	if len(r.Faults) > 0 {
+		list = append(list, fmt.Sprintf("More than was exposed: of %s sends, %s were under way while a fault was in force.",
+			n(r.Counts.Attempts), n(r.Exposed)))
+	}
+	return list
+}
+
+// unprovenChance bounds the chance of what was not seen. Losses come in bursts, one fault destroying many messages, so the
+// fault is the unit; the bound by message is given only beside it.
+func unprovenChance(r *Result) (list []string) {
+	if len(r.Faults) == 0 {
+		return []string{"Any failure: no fault was injected, so this is how the system behaves when nothing breaks."}
+	}
+	if !r.Drained || !r.Complete || r.Counts.Lost > 0 || r.Anomalies[oracle.Lost].Total > 0 {
+		return nil
+	}
+	verbs := map[string]int64{}
+	for _, f := range r.Faults {
+		if verb, _, _ := strings.Cut(f.What, " "); f.Seen > 0 && verb != "" {
+			verbs[verb]++
+		}
+	}
+	for _, verb := range sortedKeys(verbs) {
+		bound := criteria.Ratio.Format(zeroBound(verbs[verb], confidence))
+		list = append(list, fmt.Sprintf("That it goes as well the next time: zero losses in %s bounds the chance of loss per %s only "+
+			"below %s (at %.1f %% confidence).", count(int(verbs[verb]), verb), verb, bound, confidence*100))
+	}
+	if n := r.Counts.Acked; n > 0 {
+		list = append(list, fmt.Sprintf("A rate of loss: zero of %s acked messages lost means fewer than 1 in %s at the same confidence, "+
+			"but only given these very faults, because losses come in bursts.",
+			criteria.Count.Format(float64(n)), criteria.Count.Format(float64(int64(1/zeroBound(n, confidence))))))
+	}
+	return list
+}
+
+// unprovenPlace is about what one machine cannot show.
+func unprovenPlace(r *Result, s *scenario.Scenario) []string {
+	if s.Target.Cluster == nil {
+		return []string{"What the target's machines do: havoq saw it through its client only, and neither its disks nor its power."}
+	}
+	nodes := "The node"
+	if len(r.Timeline.Nodes) > 1 {
+		nodes = fmt.Sprintf("All %d nodes", len(r.Timeline.Nodes))
+	}
+	return []string{
+		"A power cut: even kill -9 leaves what a node had written in the page cache of a machine that lives on. Only losing the " +
+			"machine shows whether acknowledged messages were on the disk.",
+		nodes + " ran on one machine, over loopback: slow, lossy or split networks, clocks that disagree, and the loss of a whole " +
+			"site were not tried.",
+	}
+}
+
+// unprovenPromises is about what the contract leaves out.
+func unprovenPromises(r *Result, s *scenario.Scenario) (list []string) {
+	if s.Contract.Order == "" {
+		list = append(list, "Order: the contract promises none, so none was judged.")
+	}
+	if s.Contract.MaxDelay == 0 {
+		list = append(list, "Timeliness of each message: the contract has no max-delay, so a late message is not a fault of it.")
+	}
+	if len(s.Probes) == 0 {
+		list = append(list, "What users of the services around the queue notice: the scenario has no probes.")
+	}
+	return list
+}
+
+func unprovenClients(s *scenario.Scenario) string {
+	habit := "ack only after the work"
+	if s.Workload.Ack == "early" {
+		habit = "ack before the work, as this scenario wants it"
+	}
+	return "Your applications: the producers and consumers were havoq's own, which send again with the same ID and " + habit +
+		". Bugs in your clients, their settings and their retries were not tried."
+}
+
+func messagesWord(n int64) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return criteria.Count.Format(float64(n)) + " messages"
+}

@@ -1,0 +1,194 @@
+package result
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
+	"github.com/havoqlab/havoq/oracle"
+)
+
+// judgeCriteria adds the scenario's criteria to the contract's.
+func judgeCriteria(r *Result, s *scenario.Scenario, from source) {
+	for _, c := range s.ParsedCriteria {
+		check := oracle.Check{Expr: c.Text}
+		check.Verdict, check.Value, check.Reason = c.Eval(from)
+		switch c.Query.Metric {
+		case "failover":
+			placeRecovery(&check, r, c, "sending did not come back", func(r oracle.Recovery) float64 { return r.Failover })
+		case "lag.recovered":
+			placeRecovery(&check, r, c, "the lag did not go back to normal", func(r oracle.Recovery) float64 { return r.Lag })
+		}
+		r.Criteria = append(r.Criteria, check)
+	}
+}
+
+// placeRecovery says of which fault a broken limit speaks. A fault from which the system did not come back although the run
+// went on for longer than the limit is a proven failure; if the run ended sooner, it stays unknown.
+func placeRecovery(check *oracle.Check, r *Result, c criteria.Criterion, never string, of func(oracle.Recovery) float64) {
+	if len(r.Recovery) == 0 || (c.Op != "<" && c.Op != "<=") || c.Relative {
+		return
+	}
+	worst := slices.MaxFunc(r.Recovery, func(a, b oracle.Recovery) int { return cmp.Compare(endless(of(a)), endless(of(b))) })
+	if of(worst) >= 0 {
+		if check.Verdict == oracle.Fail {
+			check.Reason += fmt.Sprintf(" (after %q)", worst.Fault)
+		}
+		return
+	}
+	seconds := r.Seconds
+	for _, f := range r.Faults {
+		if f.Name == worst.Fault {
+			seconds = r.Seconds - float64(f.Begin)/1e9
+		}
+	}
+	after := fmt.Sprintf("%s within %s after %q", never, criteria.FormatSeconds(seconds), worst.Fault)
+	check.Value, check.Reason = "not known", after+", when the run ended"
+	if r.Complete && seconds > c.Bound {
+		check.Verdict, check.Value, check.Reason = oracle.Fail, "never", after
+	}
+}
+
+// endless orders a time that is not known, or never came, last.
+func endless(seconds float64) float64 {
+	if seconds < 0 {
+		return 1e300
+	}
+	return seconds
+}
+
+// judgeGuards tells what became of the stop conditions. They were watched while the run went on; a history keeps only the
+// abort of the one that was broken.
+func judgeGuards(r *Result, s *scenario.Scenario) {
+	for _, g := range s.ParsedGuards {
+		check := oracle.Check{Expr: g.Text, Verdict: oracle.Pass, Value: "held"}
+		switch {
+		case r.Abort != nil && r.Abort.By == "guard" && strings.Contains(r.Abort.Why, g.Text):
+			check.Verdict, check.Reason = oracle.Fail, r.Abort.Why
+			check.Value = "broken at " + criteria.FormatSeconds(float64(r.Abort.At)/1e9)
+		case r.Abort != nil:
+			check.Value = "held until the run was ended"
+		case !r.Complete:
+			check.Verdict, check.Value = oracle.Unknown, "not known"
+			check.Reason = "the history ends before the run did, so nobody knows whether the guard held"
+		}
+		r.Guards = append(r.Guards, check)
+	}
+}
+
+// missingFaults tells of faults that the scenario injects and the history does not have: a run that did not break what it was
+// to break proves nothing.
+func missingFaults(s *scenario.Scenario, begun int) string {
+	planned := 0
+	for _, p := range s.Phases {
+		if p.Inject != nil {
+			planned += max(1, len(p.Inject.Names))
+		}
+	}
+	if begun >= planned {
+		return ""
+	}
+	return fmt.Sprintf("the scenario injects %d faults, and only %d began", planned, begun)
+}
+
+// conclude combines everything into one verdict, and says in sentences why it is not pass. Ended early beats failed, failed
+// beats not known, and pass is only what is left.
+func conclude(r *Result, o oracle.Result, missing string) (oracle.Verdict, []string) {
+	verdict := oracle.Pass
+	var reasons []string
+	worsen := func(to oracle.Verdict, why ...string) {
+		if to == oracle.Fail || verdict == oracle.Pass {
+			verdict = to
+		}
+		for _, w := range why {
+			if w != "" && !slices.Contains(reasons, w) {
+				reasons = append(reasons, w)
+			}
+		}
+	}
+	if r.Abort != nil {
+		reasons = append(reasons, abortWords(r.Abort))
+	}
+	if o.Verdict != oracle.Pass {
+		worsen(o.Verdict, o.Reasons...)
+	}
+	for _, want := range []oracle.Verdict{oracle.Fail, oracle.Unknown} {
+		for _, c := range r.Criteria[len(o.Checks):] {
+			if c.Verdict == want {
+				worsen(want, criterionWords(c))
+			}
+		}
+	}
+	if missing != "" {
+		worsen(oracle.Unknown, missing)
+	}
+	for _, why := range distrust(r) {
+		worsen(oracle.Unknown, why)
+	}
+	if r.Abort != nil {
+		verdict = Aborted
+	}
+	return verdict, reasons
+}
+
+// distrust says why the judgement itself could not be trusted.
+func distrust(r *Result) (why []string) {
+	t := r.SelfTest
+	switch {
+	case t.Planted == 0:
+		why = append(why, "the judge could not test itself on this history: there was nothing to plant an anomaly in")
+	case t.Found < t.Planted:
+		why = append(why, fmt.Sprintf("the judge found only %d of the %d anomalies planted in a copy of this history (missed: %s)",
+			t.Found, t.Planted, strings.Join(t.Missed, ", ")))
+	}
+	if r.Complete && r.Counts.Offered != r.Counts.Acked+r.Counts.Failed+r.Counts.InDoubt {
+		why = append(why, fmt.Sprintf("the account does not close: %d offered are not %d acked + %d failed + %d in doubt",
+			r.Counts.Offered, r.Counts.Acked, r.Counts.Failed, r.Counts.InDoubt))
+	}
+	return why
+}
+
+func criterionWords(c oracle.Check) string {
+	if c.Verdict == oracle.Fail {
+		return fmt.Sprintf("criterion %q does not hold: %s", c.Expr, c.Reason)
+	}
+	return fmt.Sprintf("criterion %q cannot be told: %s", c.Expr, c.Reason)
+}
+
+func abortWords(a *Abort) string {
+	at := criteria.FormatSeconds(float64(a.At) / 1e9)
+	switch a.By {
+	case "guard":
+		return join("a guard ended the run at "+at, a.Why)
+	case "person":
+		return join("a person ended the run at "+at, a.Why)
+	default:
+		return join("the run could not go on at "+at, a.Why)
+	}
+}
+
+// judgeExpectation compares with what the scenario says it comes to.
+func judgeExpectation(r *Result, e *scenario.Expect, from source) error {
+	if e == nil {
+		return nil
+	}
+	expected := e.Verdict == "" || e.Verdict == string(r.Verdict)
+	var words []string
+	if e.Verdict != "" {
+		words = append(words, "verdict "+e.Verdict)
+	}
+	for _, metric := range sortedKeys(e.Bounds) {
+		c, err := criteria.ParseBound(metric, e.Bounds[metric])
+		if err != nil {
+			return fmt.Errorf("expect %s %s: %w", metric, e.Bounds[metric], err)
+		}
+		verdict, _, _ := c.Eval(from)
+		expected = expected && verdict == oracle.Pass
+		words = append(words, metric+" "+e.Bounds[metric])
+	}
+	r.Expected, r.Expect = &expected, strings.Join(words, ", ")
+	return nil
+}
