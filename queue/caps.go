@@ -58,6 +58,7 @@ type Caps struct {
 	Delay         time.Duration // longest NotBefore from now that the broker honours natively; 0: none
 	Order         Order         // the order kept among messages
 	BatchOrder    bool          // messages of one Produce call are stored in their order
+	HeaderOrder   bool          // headers of different keys keep their order; those of one key always do
 	Dedup         bool          // a repeated Message.ID within the broker's window is stored once
 	Transactions  bool
 	Depth         bool          // Queue.Depth is answered by the broker itself

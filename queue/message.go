@@ -2,7 +2,8 @@ package queue
 
 import "time"
 
-// Header is one metadata entry of a message. Headers keep their order, and keys may repeat (as in Kafka and NATS).
+// Header is one metadata entry of a message. Keys may repeat (as in Kafka and NATS), and headers of one key keep their order;
+// those of different keys do where Caps.HeaderOrder says so.
 type Header struct{ Key, Value string }
 
 // Message is what an application sends.
