@@ -12,11 +12,11 @@ type Kind uint8
 
 // The numbers are part of the file format: never reuse one.
 const (
-	Invoke     Kind = 1  // a message was handed to Produce: Identity, Back, Attempt, Intended, Client
-	Outcome    Kind = 2  // Produce's result for it: Identity, Attempt, Outcome, Offset, Duplicate, Detail (error)
-	Deliver    Kind = 3  // Receive returned it: Identity, Group, Client, Attempt, Offset, Claim, Intended, Damage
-	Processed  Kind = 4  // the application did the work: Identity, Group, Client
-	Settle     Kind = 5  // Settle's result for it: Identity, Group, Client, Ack, Outcome, Detail (error)
+	Invoke     Kind = 1  // a message was handed to Produce: Identity, Back, Attempt, Intended, Client, Name (if not its own topic)
+	Outcome    Kind = 2  // Produce's result for it: Identity, Attempt, Outcome, Partition, Offset, Duplicate, Client, Name, Detail (error)
+	Deliver    Kind = 3  // Receive returned it: Identity, Back, Group, Client, Attempt, Partition, Offset, Claim, Intended, Damage, Detail (ID, if damaged)
+	Processed  Kind = 4  // the application did the work: Identity, Damage, Group, Client
+	Settle     Kind = 5  // Settle's result for it: Identity, Damage, Group, Client, Ack, Outcome, Detail (error)
 	DeadLetter Kind = 6  // it was moved to a dead-letter topic: Identity, Group
 	NotSent    Kind = 7  // the schedule meant to send Value messages and could not: Client, Detail (why)
 	FaultBegin Kind = 8  // the act begins: Name (fault), Node, Detail (what)
@@ -32,6 +32,7 @@ const (
 	Drain      Kind = 18 // the drain ended: Group, Outcome (OK: proven empty), Value (messages left), Detail
 	End        Kind = 19 // the run came to its own end: written last
 	Abort      Kind = 20 // the run was ended early: Name (guard, person, error), Detail (why)
+	Reserve    Kind = 21 // a track is about to use Value sequence numbers: Identity (the first), Client, Name (topic)
 )
 
 // Damage is what was wrong with a delivered message.
@@ -41,8 +42,8 @@ type Damage uint8
 const (
 	Sound           Damage = 0
 	CorruptPayload  Damage = 1 // Identity is sound
-	CorruptEnvelope Damage = 2 // Identity is not known
-	Foreign         Damage = 3 // no envelope, or another run's
+	CorruptEnvelope Damage = 2 // Identity is not known, and zero
+	Foreign         Damage = 3 // no envelope (Identity is zero), or another run's (Identity is that)
 )
 
 // Event is one entry of a history. Which fields count depends on Kind; the others are zero. Times are nanoseconds since the

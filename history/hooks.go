@@ -1,0 +1,239 @@
+package history
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/havoqlab/havoq/queue"
+)
+
+// Config says how Hooks records.
+type Config struct {
+	// Recorder takes the events. It is required: without one, opening a session is an error.
+	Recorder Recorder
+	// Run is the number of the run in every identity; messages of other runs are foreign.
+	Run uint32
+	// Start is the origin of intended times, as in the Recorder: Writer.Start. It is required, too.
+	Start time.Time
+	// Client names a session in events. Nil: the name from queue.WithClient, or else "producer-1", "consumer-1", …
+	Client func(*queue.Session) string
+	// Stream numbers a topic. Nil: a hash of its name, the same in every process.
+	Stream func(topic string) uint16
+	// Producer numbers a producer session. No two sessions of a run may have the same number on the same stream and epoch, or
+	// their messages could not be told apart. Nil: 1, 2, 3, … in the order of their first use, which is right as long as all
+	// queues of the run share one Hooks value.
+	Producer func(*queue.Session) uint32
+	// Epoch tells a process of the run from those before it, where it was started again.
+	Epoch uint16
+	// DeadLetter says whether a topic takes dead letters, and of which group. A confirmed send there of a message that
+	// carries this run's envelope is recorded as a DeadLetter, after its Outcome. Nil: none does.
+	DeadLetter func(topic string) (group string, ok bool)
+	// Keys is how many message keys each producer session remembers, for Envelope.Back. 0: 4096. A message whose key was
+	// forgotten has no Back: its order by key is not judged.
+	Keys int
+	// Retries is how many messages without a confirmed outcome are remembered, so that a later send of the same ID to the
+	// same topic keeps its identity. 0: 65536. A Note tells when the first is forgotten.
+	Retries int
+}
+
+// Hooks records what the sessions of a queue do. It belongs outermost (see package queue), because the history is what the
+// application was told:
+//
+//   - Invoke before a message is handed on, Outcome when its result comes, before the application learns of it.
+//   - Deliver for each delivery that Receive returns, Settle for each that was settled. What only the application knows, that
+//     the work is done, it records itself: see ProcessedEvent.
+//
+// A message gets havoq's envelope, on a copy; one that already carries this run's keeps it, and so does a retry: a message
+// with the ID of one whose outcome was not OK. Where such a message goes to another topic than that of its identity (a dead
+// letter, a bridge), Invoke and Outcome have that topic as their Name. Deliveries keep their envelope.
+//
+// Nothing else changes for the application. The same Hooks may wrap several queues.
+func Hooks(c Config) queue.Hooks {
+	if c.Keys <= 0 {
+		c.Keys = 4096
+	}
+	if c.Retries <= 0 {
+		c.Retries = 1 << 16
+	}
+	h := &hooks{Config: c, start: c.Start.UnixNano()}
+	h.retries.limit = c.Retries
+	return queue.Hooks{Open: h.open, Produce: h.produce, Receive: h.receive, Settle: h.settle, Close: h.close}
+}
+
+type hooks struct {
+	Config
+	start     int64    // Unix nanoseconds
+	sessions  sync.Map // *queue.Session → *session
+	producers atomic.Uint32
+	consumers atomic.Uint32
+	retries   retries
+}
+
+// session is what is known of one opened Producer or Consumer.
+type session struct {
+	client string
+	group  string
+	topic  string
+	stream uint16
+	track  *track // nil for a consumer
+}
+
+func (h *hooks) open(ctx context.Context, s *queue.Session, next func(context.Context) error) error {
+	if h.Recorder == nil || h.Start.IsZero() {
+		return fmt.Errorf("history: open a session on %q: Config.Recorder and Config.Start must be set: %w", s.Topic, queue.ErrRefused)
+	}
+	return next(ctx)
+}
+
+// session returns the state of s. It is made at the first use, and again where a session is used after Close.
+func (h *hooks) session(s *queue.Session) *session {
+	if known, ok := h.sessions.Load(s); ok {
+		return known.(*session)
+	}
+	made, _ := h.sessions.LoadOrStore(s, h.newSession(s))
+	return made.(*session)
+}
+
+func (h *hooks) newSession(s *queue.Session) *session {
+	n := &session{client: s.Client, group: s.Group, topic: s.Topic, stream: h.stream(s.Topic)}
+	role, count := "consumer", &h.consumers
+	if s.Group == "" {
+		role, count = "producer", &h.producers
+	}
+	number := count.Add(1)
+	switch {
+	case h.Client != nil:
+		n.client = h.Client(s)
+	case n.client == "":
+		n.client = fmt.Sprintf("%s-%d", role, number)
+	}
+	if s.Group == "" {
+		if h.Producer != nil {
+			number = h.Producer(s)
+		}
+		n.track = newTrack(h, n, number)
+	}
+	return n
+}
+
+// stream numbers a topic.
+func (h *hooks) stream(topic string) uint16 {
+	if h.Stream != nil {
+		return h.Stream(topic)
+	}
+	hash := hashText(topic)
+	return uint16(hash ^ hash>>16 ^ hash>>32 ^ hash>>48)
+}
+
+// close forgets the session, once it is closed.
+func (h *hooks) close(ctx context.Context, s *queue.Session, next queue.CloseFunc) error {
+	err := next(ctx)
+	if err == nil {
+		h.sessions.Delete(s)
+	}
+	return err
+}
+
+func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+	ds, err := next(ctx, most)
+	if len(ds) == 0 {
+		return ds, err
+	}
+	n := h.session(s)
+	for i := range ds {
+		d := &ds[i]
+		envelope, damage := examine(&d.Message, h.Run)
+		e := Event{
+			Kind: Deliver, Identity: envelope.Identity, Damage: damage, Back: envelope.Back, Group: n.group, Client: n.client,
+			Attempt: int32(d.Attempt), Partition: d.Partition, Offset: d.Offset, Claim: d.Claim,
+		}
+		if damage == Sound || damage == CorruptPayload {
+			e.Intended = h.intended(envelope.SentAt)
+		} else {
+			e.Detail = d.ID // all there is to find it by
+		}
+		h.Recorder.Record(e)
+	}
+	return ds, err
+}
+
+func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+	errs := next(ctx, how, ds)
+	if len(ds) == 0 {
+		return errs
+	}
+	n := h.session(s)
+	for i := range ds {
+		e := about(Settle, &ds[i].Message, h.Run)
+		e.Group, e.Client, e.Ack = n.group, n.client, how.Ack
+		var err error
+		switch {
+		case i < len(errs):
+			err = errs[i]
+		case errs != nil:
+			err = errNoAnswer
+		}
+		if e.Outcome = queue.OutcomeOf(err); err != nil {
+			e.Detail = err.Error()
+		}
+		h.Recorder.Record(e)
+	}
+	return errs
+}
+
+// errNoAnswer is a settlement of which the driver said nothing.
+var errNoAnswer = errors.New("the driver returned fewer errors than deliveries")
+
+// intended is a send time as events have it. It is counted on the wall clock, because that is what the envelope carries.
+func (h *hooks) intended(sent time.Time) int64 { return sent.UnixNano() - h.start }
+
+// examine reads a delivered message's envelope. The identity is zero if it is not known; another run's is as it was found.
+func examine(m *queue.Message, run uint32) (queue.Envelope, Damage) {
+	envelope, err := queue.OpenEnvelope(m)
+	return envelope, damageOf(envelope, err, run)
+}
+
+// about is an event about a message, which is known by its envelope alone.
+func about(kind Kind, m *queue.Message, run uint32) Event {
+	envelope, err := envelopeOf(m)
+	return Event{Kind: kind, Identity: envelope.Identity, Damage: damageOf(envelope, err, run)}
+}
+
+// envelopeOf reads m's envelope without checking the payload against it.
+func envelopeOf(m *queue.Message) (queue.Envelope, error) {
+	text, ok := m.Header(queue.EnvelopeHeader)
+	if !ok {
+		return queue.Envelope{}, queue.ErrNoEnvelope
+	}
+	return queue.ParseEnvelope(text)
+}
+
+func damageOf(envelope queue.Envelope, err error, run uint32) Damage {
+	switch {
+	case errors.Is(err, queue.ErrNoEnvelope):
+		return Foreign
+	case errors.Is(err, queue.ErrCorruptEnvelope):
+		return CorruptEnvelope
+	case envelope.Run != run:
+		return Foreign
+	case errors.Is(err, queue.ErrCorruptPayload):
+		return CorruptPayload
+	default:
+		return Sound
+	}
+}
+
+// ProcessedEvent is what an application records when the work of d is done, before it acks:
+//
+//	recorder.Record(history.ProcessedEvent(&d, "consumer-1", run))
+//
+// Its identity is zero, and its Damage says why, if d carries no envelope of this run.
+func ProcessedEvent(d *queue.Delivery, client string, run uint32) Event {
+	e := about(Processed, &d.Message, run)
+	e.Group, e.Client = d.Group, client
+	return e
+}

@@ -1,0 +1,181 @@
+package history
+
+import (
+	"context"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/havoqlab/havoq/queue"
+)
+
+// reserved is how many sequence numbers a track reserves at a time.
+const reserved = 4096
+
+// track gives out the identities of one producer session.
+type track struct {
+	hooks  *hooks
+	client string
+	topic  string
+	id     queue.Identity // of the next message
+
+	mu    sync.Mutex
+	keys  keys
+	until uint64 // the numbers below are reserved
+}
+
+func newTrack(h *hooks, n *session, number uint32) *track {
+	return &track{
+		hooks: h, client: n.client, topic: n.topic, keys: keys{limit: h.Keys},
+		id: queue.Identity{Run: h.Run, Producer: number, Epoch: h.Epoch, Stream: n.stream},
+	}
+}
+
+// sent is a message on its way.
+type sent struct {
+	envelope  queue.Envelope
+	attempt   int32 // from 1; 0: not numbered yet
+	carried   bool  // the application's message has the envelope already
+	elsewhere bool  // it goes to another topic than that of its identity
+}
+
+// batch is one call of Produce.
+type batch struct {
+	hooks    *hooks
+	session  *session
+	messages []queue.Message // the application's
+	sealed   []queue.Message
+	sent     []sent
+	done     func(i int, r queue.Result)
+}
+
+func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+	if len(messages) == 0 {
+		next(ctx, messages, done)
+		return
+	}
+	b := &batch{
+		hooks: h, session: h.session(s), messages: messages, done: done,
+		sealed: make([]queue.Message, len(messages)), sent: make([]sent, len(messages)),
+	}
+	b.identify()
+	for i := range b.sent {
+		m := &b.sent[i]
+		if b.sealed[i] = messages[i]; !m.carried {
+			b.sealed[i] = queue.Seal(messages[i], m.envelope)
+		}
+		h.Recorder.Record(Event{
+			Kind: Invoke, Identity: m.envelope.Identity, Back: m.envelope.Back, Attempt: m.attempt,
+			Intended: h.intended(m.envelope.SentAt), Client: b.session.client, Name: b.name(m),
+		})
+	}
+	next(ctx, b.sealed, b.result)
+}
+
+// identify gives each message its envelope: its own, that of the attempt before, or a new one.
+func (b *batch) identify() {
+	fresh := 0
+	for i := range b.messages {
+		if !b.known(i) {
+			fresh++
+		}
+	}
+	if fresh > 0 {
+		b.session.track.number(b, fresh)
+	}
+}
+
+// known finds the identity of a message that has been sent before.
+func (b *batch) known(i int) bool {
+	m, s := &b.messages[i], &b.sent[i]
+	own, err := envelopeOf(m)
+	carries := err == nil && own.Run == b.hooks.Run
+	before, remembered := b.hooks.retries.take(b.session.topic, m.ID)
+	switch {
+	case carries:
+		*s = sent{envelope: own, attempt: 1, carried: true, elsewhere: own.Stream != b.session.stream}
+		if remembered && before.envelope.Identity == own.Identity {
+			s.attempt = before.attempt + 1
+		}
+	case remembered:
+		*s = before
+		s.attempt++
+		s.carried = false
+	}
+	return s.attempt > 0
+}
+
+// number gives the batch's new messages the next numbers of the track, in their order.
+func (t *track) number(b *batch, fresh int) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.reserve(uint64(fresh))
+	for i := range b.messages {
+		m, s := &b.messages[i], &b.sent[i]
+		if s.attempt != 0 {
+			continue
+		}
+		s.attempt = 1
+		s.envelope = queue.Envelope{Identity: t.id, SentAt: m.Timestamp}
+		if m.Timestamp.IsZero() {
+			s.envelope.SentAt = now
+		}
+		if m.Key != "" {
+			s.envelope.Back = t.keys.back(m.Key, t.id.Seq)
+		}
+		t.id.Seq++
+	}
+}
+
+// reserve makes sure that the history tells of the next n numbers before one of them is used: after this process was killed, a
+// delivery of such a number is not known, where one beyond was never sent.
+func (t *track) reserve(n uint64) {
+	if t.id.Seq+n <= t.until {
+		return
+	}
+	first := t.id
+	first.Seq = t.until
+	count := (t.id.Seq + n - t.until + reserved - 1) / reserved * reserved
+	t.hooks.Recorder.Record(Event{
+		Kind: Reserve, Identity: first, Value: float64(count), Client: t.client, Name: t.topic,
+	})
+	t.until += count
+}
+
+// name is the topic of a message that goes elsewhere than its identity says.
+func (b *batch) name(s *sent) string {
+	if s.elsewhere {
+		return b.session.topic
+	}
+	return ""
+}
+
+// result records what became of a message, and then tells the application.
+func (b *batch) result(i int, r queue.Result) {
+	h, s := b.hooks, &b.sent[i]
+	e := Event{
+		Kind: Outcome, Identity: s.envelope.Identity, Attempt: s.attempt, Outcome: queue.OutcomeOf(r.Err),
+		Partition: r.Partition, Offset: r.Offset, Duplicate: r.Duplicate, Client: b.session.client, Name: b.name(s),
+	}
+	if r.Err != nil {
+		e.Detail = r.Err.Error()
+	}
+	h.Recorder.Record(e)
+	if e.Outcome != queue.OK {
+		h.remember(b.session.topic, b.messages[i].ID, *s)
+	} else if h.DeadLetter != nil && s.elsewhere {
+		if group, ok := h.DeadLetter(b.session.topic); ok {
+			h.Recorder.Record(Event{Kind: DeadLetter, Identity: s.envelope.Identity, Group: group})
+		}
+	}
+	b.done(i, r)
+}
+
+// distance is how far seq lies behind, or 0 where that is too far to say.
+func distance(from, to uint64) uint32 {
+	if to <= from || to-from > math.MaxUint32 {
+		return 0
+	}
+	return uint32(to - from)
+}
