@@ -1,0 +1,187 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/havoqlab/havoq/queue"
+)
+
+// producer sends to one topic. The queue takes or refuses a batch at once, so its window is never full.
+type producer struct {
+	queue *Queue
+	topic *topic
+	ended atomic.Bool
+}
+
+// Produce stores the batch and calls done for each message before it returns.
+func (p *producer) Produce(ctx context.Context, batch []queue.Message, done func(i int, r queue.Result)) {
+	n := len(batch) // the batch is the caller's again after the last done
+	if n == 0 {
+		return
+	}
+	if err := p.refuse(ctx); err != nil {
+		for i := range n {
+			done(i, queue.Result{Offset: -1, Err: err})
+		}
+		return
+	}
+	first, results := p.topic.admit(batch)
+	for i := range n {
+		if results == nil {
+			done(i, queue.Result{Offset: first + int64(i)})
+		} else {
+			done(i, results[i])
+		}
+	}
+}
+
+func (p *producer) refuse(ctx context.Context) error {
+	if p.ended.Load() {
+		return fmt.Errorf("memory: produce to %q: %w", p.topic.name, queue.ErrClosed)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("memory: produce to %q: %w: %w", p.topic.name, err, queue.ErrRefused)
+	}
+	return nil
+}
+
+// Close ends the session. There is nothing to wait for.
+func (p *producer) Close(context.Context) error {
+	p.end()
+	p.queue.remove(p)
+	return nil
+}
+
+func (p *producer) end() { p.ended.Store(true) }
+
+// consumer receives as a member of its group. The topic's lock guards receiving and ended.
+type consumer struct {
+	queue  *Queue
+	group  *group
+	wake   chan struct{} // there is something to take
+	closed chan struct{}
+
+	receiving bool
+	ended     bool
+}
+
+// Receive returns at most max deliveries, as soon as there is one.
+func (c *consumer) Receive(ctx context.Context, max int) ([]queue.Delivery, error) {
+	if max < 1 {
+		return nil, fmt.Errorf("memory: receive from %q: max is %d, and must be at least 1: %w", c.group.topic.name, max, queue.ErrRefused)
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for {
+		ds, err := c.take(max)
+		if ds != nil || err != nil {
+			return ds, err
+		}
+		select {
+		case <-c.wake:
+			c.rest(false)
+		case <-c.closed:
+			c.rest(true) // and take says ErrClosed
+		case <-ctx.Done():
+			c.rest(true)
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// take returns what there is, or nothing, and then c is among the waiters.
+func (c *consumer) take(max int) ([]queue.Delivery, error) {
+	g := c.group
+	g.topic.mu.Lock()
+	defer g.topic.mu.Unlock()
+	switch {
+	case c.ended:
+		g.wakeOne() // c may have been woken for a message that it will not take
+		return nil, fmt.Errorf("memory: receive from %q: %w", g.topic.name, queue.ErrClosed)
+	case c.receiving:
+		return nil, fmt.Errorf("memory: receive from %q: another goroutine receives on this consumer: open one for each: %w",
+			g.topic.name, queue.ErrRefused)
+	}
+	now := time.Now()
+	g.advance(now)
+	n := min(g.takeable(), max)
+	if n == 0 {
+		c.receiving = true
+		g.waiters = append(g.waiters, c)
+		return nil, nil
+	}
+	ds := g.take(c, n, now)
+	g.arm(now)
+	g.wakeOne()
+	return ds, nil
+}
+
+// rest ends the waiting. With leave, c does not take anything now.
+func (c *consumer) rest(leave bool) {
+	c.group.topic.mu.Lock()
+	defer c.group.topic.mu.Unlock()
+	c.receiving = false
+	if leave {
+		c.group.leave(c)
+	}
+}
+
+// Settle settles deliveries of this session. What expired before is stale.
+func (c *consumer) Settle(ctx context.Context, how queue.Settlement, ds []queue.Delivery) []error {
+	g := c.group
+	g.topic.mu.Lock()
+	defer g.topic.mu.Unlock()
+	var whole error
+	if c.ended {
+		whole = fmt.Errorf("memory: settle on %q for %q: %w", g.topic.name, g.name, queue.ErrClosed)
+	} else if err := ctx.Err(); err != nil {
+		whole = fmt.Errorf("memory: settle on %q for %q: %w: %w", g.topic.name, g.name, err, queue.ErrRefused)
+	}
+	now := time.Now()
+	g.advance(now)
+	var errs []error
+	for i := range ds {
+		err := whole
+		if err == nil {
+			err = g.settle(c, how, &ds[i], now)
+		}
+		if err != nil {
+			if errs == nil {
+				errs = make([]error, len(ds))
+			}
+			errs[i] = err
+		}
+	}
+	g.arm(now)
+	g.wakeOne()
+	return errs
+}
+
+// Close ends the session and gives back what it holds.
+func (c *consumer) Close(context.Context) error {
+	c.end()
+	c.queue.remove(c)
+	return nil
+}
+
+func (c *consumer) end() {
+	g := c.group
+	g.topic.mu.Lock()
+	defer g.topic.mu.Unlock()
+	if c.ended {
+		return
+	}
+	c.ended = true
+	close(c.closed)
+	g.giveBackOf(c)
+	g.wakeOne()
+}
+
+var (
+	_ queue.Producer = (*producer)(nil)
+	_ queue.Consumer = (*consumer)(nil)
+)
