@@ -1,10 +1,8 @@
-// Package oracle judges a history against the delivery contract that its user declared: what was lost, doubled, reordered or
-// corrupted, and whether each anomaly was caused by a recorded hit, happened during a fault, or is unexplained.
 package oracle
 
 import "time"
 
-// Delivery is the delivery promise of a contract.
+// Delivery is the delivery promise of a contract. The zero value is AtLeastOnce.
 type Delivery string
 
 const (

@@ -29,7 +29,7 @@ func Names() []string {
 }
 
 // Counts is the account of every message. Offered = Acked + Failed + InDoubt; and for each group
-// Acked = processed + dead-lettered + queued + lost, of the messages whose send was confirmed.
+// Acked = processed + dead-lettered + queued + lost + unaccounted, of the messages whose send was confirmed.
 type Counts struct {
 	Offered      int64 `json:"offered"`       // messages handed to the queue at least once
 	Acked        int64 `json:"acked"`         // confirmed by the broker
@@ -45,6 +45,17 @@ type Counts struct {
 	DoubtProcessed int64 `json:"in_doubt_processed"`
 	Attempts       int64 `json:"attempts"`   // calls of Produce, retries included
 	Deliveries     int64 `json:"deliveries"` // deliveries, redeliveries included
+	// Unaccounted are acked messages of which the history cannot tell: not processed, and the drain is not proven.
+	Unaccounted int64 `json:"unaccounted"`
+	// ProcessedTwice are repeated processings, whatever the contract says about them.
+	ProcessedTwice int64 `json:"processed_twice"`
+	// LostPrefix, LostMiddle and LostTail split Lost: nothing earlier of its track was delivered to the group, something
+	// earlier and something later was, nothing later was.
+	LostPrefix int64 `json:"lost_prefix"`
+	LostMiddle int64 `json:"lost_middle"`
+	LostTail   int64 `json:"lost_tail"`
+	// OrderedPairs are the pairs of messages whose order was promised, and judged.
+	OrderedPairs int64 `json:"ordered_pairs"`
 }
 
 // Anomaly counts one kind of anomaly by attribution; Total is their sum.
@@ -140,4 +151,5 @@ type Result struct {
 	Witnesses []Witness          `json:"witnesses"`
 	Drained   bool               `json:"drained"` // every group was proven empty
 	Complete  bool               `json:"complete"`
+	Aborted   string             `json:"aborted,omitempty"` // who ended the run early, and why: "guard: error_rate …"
 }

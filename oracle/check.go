@@ -1,0 +1,150 @@
+package oracle
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// check is one promise that a contract may make.
+type check struct {
+	anomaly  string
+	promised func(Contract) bool
+	// vacuous says why a zero proves nothing; "" if it does.
+	vacuous func(*account) string
+}
+
+// checks lists all promises, in the order of reports. Each reads "<anomaly> == 0".
+func checks() []check {
+	return []check{
+		{Lost, func(c Contract) bool { return c.delivery() != AtMostOnce }, notDrained},
+		{Duplicated, func(c Contract) bool { return c.delivery() != AtLeastOnce }, nothingDelivered},
+		{Reordered, func(c Contract) bool { return c.Order != NoOrder }, noPairs},
+		{Corrupted, always, nothingDelivered},
+		{Unexpected, always, notTold},
+		{FailedButDelivered, always, nothingDelivered},
+		{Late, func(c Contract) bool { return c.MaxDelay > 0 }, nothingDelivered},
+	}
+}
+
+func (c Contract) delivery() Delivery {
+	if c.Delivery == "" {
+		return AtLeastOnce
+	}
+	return c.Delivery
+}
+
+func always(Contract) bool { return true }
+
+func nothingDelivered(a *account) string {
+	if a.counts.Deliveries == 0 && a.counts.Processed == 0 {
+		return "nothing was delivered"
+	}
+	return ""
+}
+
+func notTold(a *account) string {
+	if a.vague > 0 {
+		return fmt.Sprintf("the history was cut off: %d messages were received of which it does not tell whether they were sent",
+			a.vague)
+	}
+	return nothingDelivered(a)
+}
+
+func noPairs(a *account) string {
+	if a.counts.OrderedPairs == 0 {
+		return "no two messages were ever sent one after the other's ack, so that no order was promised"
+	}
+	return ""
+}
+
+func notDrained(a *account) string {
+	if a.counts.Acked == 0 {
+		return "nothing was acked"
+	}
+	if len(a.judge.list) == 0 {
+		return "no consumer group was seen"
+	}
+	for _, g := range a.judge.list {
+		if !g.drained {
+			return g.undrained()
+		}
+	}
+	return ""
+}
+
+// undrained says why it is not known that the group has everything.
+func (g *group) undrained() string {
+	name := fmt.Sprintf("group %q", g.name)
+	switch {
+	case !g.asked:
+		return name + " was not drained: the history has no drain of it"
+	case g.drain.Outcome.String() == "ok" && g.drain.Value == 0:
+		return name + " was not drained: messages were acked after its drain"
+	case g.drain.Value > 0:
+		return fmt.Sprintf("%s was not drained: the broker holds %.0f more messages%s", name, g.drain.Value, note(g.drain.Detail))
+	default:
+		return name + " was not drained" + note(g.drain.Detail)
+	}
+}
+
+func note(text string) string {
+	if text == "" {
+		return ""
+	}
+	return " (" + text + ")"
+}
+
+// judge judges one promise. A check that crashes knows nothing.
+func (c check) judge(a *account) (result Check) {
+	result = Check{Expr: c.anomaly + " == 0", Verdict: Unknown}
+	defer func() {
+		if r := recover(); r != nil {
+			result.Verdict, result.Reason = Unknown, fmt.Sprintf("this check crashed: %v", r)
+		}
+	}()
+	n := *a.tally[c.anomaly]
+	result.Value = value(c.anomaly, n, &a.counts)
+	broken := n.Total
+	if slices.Contains(a.judge.config.Contract.Forgive, caused) {
+		broken -= n.Caused
+	}
+	if broken > 0 {
+		result.Verdict = Fail
+		return result
+	}
+	if result.Reason = c.vacuous(a); result.Reason == "" {
+		result.Verdict = Pass
+	}
+	return result
+}
+
+// value tells what was found, for people.
+func value(anomaly string, n Anomaly, c *Counts) string {
+	var parts []string
+	add := func(k int64, what string) {
+		if k > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", k, what))
+		}
+	}
+	if anomaly == Lost {
+		add(c.LostPrefix, "prefix")
+		add(c.LostMiddle, "middle")
+		add(c.LostTail, "tail")
+		if len(parts) > 0 {
+			parts = []string{strings.Join(parts, ", ")}
+		}
+	}
+	var how []string
+	parts, how = nil, parts
+	add(n.Caused, "caused by a fault's hit")
+	add(n.During, "during a fault")
+	add(n.Unexplained, "unexplained")
+	if len(parts) > 0 {
+		how = append(how, strings.Join(parts, ", "))
+	}
+	if len(how) == 0 {
+		return fmt.Sprint(n.Total)
+	}
+	return fmt.Sprintf("%d (%s)", n.Total, strings.Join(how, "; "))
+}

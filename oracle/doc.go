@@ -1,0 +1,67 @@
+// Package oracle judges a history against the delivery contract that its user declared: what was lost, doubled, reordered or
+// corrupted, and whether each anomaly was caused by a recorded hit, happened during a fault, or is unexplained.
+//
+// A [Judge] reads the events once, in the order in which they happened, and keeps about 40 bytes for a message and group;
+// [JudgeAll] reads them a second time for the life of each witness. [RunSelfTest] plants anomalies into a copy of the events
+// and says which of them the judge found.
+//
+// # What a message comes to
+//
+// A message is acked if one of its sends was confirmed; else in doubt if one of them is unknown or never got its outcome; else
+// failed. So offered = acked + failed + in doubt. For each group that is responsible for it, an acked message is processed,
+// dead-lettered, queued (the drain failed and the broker said how many messages it still holds), lost (the drain is proven), or
+// unaccounted (nobody knows: the verdict is unknown). Processed is what counts: a message that was delivered and acked by a
+// consumer that crashed before the work is lost.
+//
+// A group is responsible for every stream that it ever got a message of; and for all of them if it got none, if there is only
+// one, or if no group got any of it.
+//
+// # Anomalies
+//
+// All are counted per group, repetitions each time.
+//
+//	anomaly               what it is                                                      breaks
+//	lost                  acked, neither processed nor dead-lettered, the group's drain   at-least-once, exactly-once
+//	                      is proven, and nothing was acked after that drain
+//	duplicated            delivered again after an ack of the same claim was confirmed;   at-most-once, exactly-once
+//	                      or processed more often than delivered; or, under at-most-once
+//	                      and exactly-once, processed again at all. A processing that
+//	                      follows a delivery that counts already is not counted again.
+//	redelivered           delivered again, otherwise                                      nothing
+//	reordered             delivered for the first time after a later message of the same  a contract with that order
+//	                      key (or, under order producer, of the same track) whose first
+//	                      send began when this one was confirmed already
+//	corrupted             payload or envelope damaged                                     every contract
+//	unexpected            an envelope of this run that was never sent (in a history that  every contract
+//	                      was cut off, numbers reserved and not told of are unknown, not
+//	                      unexpected); or a message without an envelope of this run
+//	failed_but_delivered  delivered, although every send of it was proven to have failed  every contract
+//	late                  first delivered later than MaxDelay after it was meant to be    a contract with MaxDelay
+//	                      sent
+//
+// A message in doubt that is delivered is no anomaly, and one that never arrives is none.
+//
+// # Attribution
+//
+// An anomaly is caused if a [history.Hit] on that very message, of a fault whose verb allows the anomaly, was not spent yet (a
+// hit is spent once for a group); during, if its window meets a fault's, from the act until it was seen gone and SettleTime
+// more; else unexplained. The windows:
+//
+//	lost                      first send to the group's first delivery of a later message of the track, else to the drain; if
+//	                          it was delivered itself, at least as long after that as the group ever took to work on one
+//	duplicated, redelivered   first delivery to this one (or to the second processing)
+//	reordered                 first send to first delivery
+//	late                      intended send to first delivery
+//	failed_but_delivered      first send to first delivery
+//	corrupted, unexpected     the delivery
+//
+// The verb is the first word of the hit's Detail, or of FaultBegin's, or the fault's name. Only caused may be forgiven.
+//
+// # Verdict
+//
+// Each promise of the contract is a [Check]. One that fails makes the verdict fail. Otherwise what could not be known makes it
+// unknown, with the reasons: a check that is unknown or crashed, a history without its end, a drain that is not proven, a fault
+// that never struck or was not seen gone, nothing sent, nothing processed. The rest passes.
+//
+// The outcome of a settlement must be OK only where the broker confirmed it; see queue.Caps.
+package oracle

@@ -1,0 +1,256 @@
+package oracle
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/queue"
+)
+
+// allows says which anomalies a verb can cause in the message that it struck. A verb that is not here causes none: what it
+// does is during it.
+func allows(verb, anomaly string) bool {
+	switch verb {
+	case "lose":
+		return anomaly == Lost
+	case "corrupt": // a message whose envelope is damaged is found by nobody
+		return anomaly == Corrupted || anomaly == Lost
+	case "duplicate", "lose-reply", "lose-ack", "early-redeliver", "late-ack":
+		return anomaly == Duplicated || anomaly == Redelivered
+	case "disconnect":
+		return anomaly == Redelivered
+	case "reorder":
+		return anomaly == Reordered
+	case "delay", "hang", "throttle":
+		return anomaly == Late
+	default:
+		return false
+	}
+}
+
+func isVerb(word string) bool {
+	for _, anomaly := range Names() {
+		if allows(word, anomaly) {
+			return true
+		}
+	}
+	return false
+}
+
+// firstWord returns the verb of "kill n2".
+func firstWord(text string) string {
+	word, _, _ := strings.Cut(text, " ")
+	return word
+}
+
+// injected is a fault as the history tells it so far.
+type injected struct {
+	FaultWindow
+	isSeen, isGone bool
+	struck         int64 // hits on single messages
+	lag            lagWatch
+}
+
+func (f *injected) hits() int64 { return max(f.Hits, f.struck) }
+
+type faults struct {
+	list []*injected // as they began
+	hits map[hitKey][]*hit
+}
+
+// observe reads a stage of a fault; false: the fault never began.
+func (fs *faults) observe(e *history.Event) bool {
+	if e.Kind == history.FaultBegin {
+		for _, f := range fs.list {
+			if f.isGone {
+				f.lag.over = true // the next fault begins
+			}
+		}
+		fs.list = append(fs.list, &injected{FaultWindow: FaultWindow{Name: e.Name, What: e.Detail, Node: e.Node, Begin: e.At}})
+		return true
+	}
+	f := fs.find(e)
+	if f == nil {
+		return false
+	}
+	switch e.Kind {
+	case history.FaultSeen:
+		f.isSeen, f.Seen = true, e.At
+		f.Hits += int64(e.Value)
+		if e.Node != "" {
+			f.Node = e.Node // "leader" has a name now
+		}
+	case history.HealBegin:
+		f.Heal = e.At
+	case history.HealSeen:
+		f.isGone, f.Gone = true, e.At
+	}
+	return true
+}
+
+// find returns the fault that this stage is of: the latest of its name, and of its node where that is told, that is not gone.
+func (fs *faults) find(e *history.Event) *injected {
+	var found *injected
+	for _, f := range slices.Backward(fs.list) {
+		if f.Name != e.Name || f.isGone {
+			continue
+		}
+		if f.Node == e.Node {
+			return f
+		}
+		if found == nil {
+			found = f
+		}
+	}
+	return found
+}
+
+// named returns the latest fault of this name, or nil.
+func (fs *faults) named(name string) *injected {
+	for _, f := range slices.Backward(fs.list) {
+		if f.Name == name {
+			return f
+		}
+	}
+	return nil
+}
+
+// during returns the latest fault whose window the span meets, or nil.
+func (fs *faults) during(span Window, settle time.Duration) *injected {
+	for _, f := range slices.Backward(fs.list) {
+		if f.Begin <= span.To && (!f.isGone || f.Gone+int64(settle) >= span.From) {
+			return f
+		}
+	}
+	return nil
+}
+
+func (fs *faults) windows() []FaultWindow {
+	ws := make([]FaultWindow, 0, len(fs.list))
+	for _, f := range fs.list {
+		w := f.FaultWindow
+		w.Hits = f.hits()
+		ws = append(ws, w)
+	}
+	return ws
+}
+
+// hitKey is a message, within the run.
+type hitKey struct {
+	queue.Track
+	seq uint64
+}
+
+// hit is one message struck by a fault. It can answer for one anomaly of each group.
+type hit struct {
+	fault      *injected
+	verb       string
+	group      *group // nil: the producer's side, so that every group meets it
+	spent      uint64 // by group number
+	spentAtEnd uint64 // the same, by what is judged at the end
+}
+
+func (h *hit) usable(g *group) bool {
+	return (h.group == nil || h.group == g) && (h.spent|h.spentAtEnd)&(1<<g.number) == 0
+}
+
+// hit reads that a fault struck a message; false: no such fault began.
+func (j *Judge) hit(e *history.Event) bool {
+	f := j.faults.named(e.Name)
+	if f == nil {
+		return false
+	}
+	f.struck++
+	h := &hit{fault: f, verb: j.verb(e, f)}
+	if e.Group != "" {
+		if h.group = j.group(e.Group); h.group == nil {
+			return true
+		}
+	}
+	if h.verb != "" && (!j.runSet || e.Identity.Run == j.run) {
+		key := hitKey{e.Identity.Track(), e.Identity.Seq}
+		j.faults.hits[key] = append(j.faults.hits[key], h)
+	}
+	return true
+}
+
+func (j *Judge) verb(e *history.Event, f *injected) string {
+	mapped := ""
+	if j.config.Verbs != nil {
+		mapped = j.config.Verbs(f.Name)
+	}
+	for _, word := range []string{firstWord(e.Detail), mapped, firstWord(f.What), f.Name} {
+		if isVerb(word) {
+			return word
+		}
+	}
+	return ""
+}
+
+// Attributions, as in Witness.
+const (
+	caused      = "caused"
+	during      = "during"
+	unexplained = "unexplained"
+)
+
+// attribute says what explains an anomaly. atEnd: it is judged at the end, and may be judged again.
+func (j *Judge) attribute(anomaly string, span Window, id *queue.Identity, g *group, atEnd bool) (how, fault string) {
+	if id != nil && len(j.faults.hits) > 0 {
+		for _, h := range j.faults.hits[hitKey{id.Track(), id.Seq}] {
+			if !allows(h.verb, anomaly) || !h.usable(g) {
+				continue
+			}
+			if atEnd {
+				h.spentAtEnd |= 1 << g.number
+			} else {
+				h.spent |= 1 << g.number
+			}
+			return caused, h.fault.Name
+		}
+	}
+	if f := j.faults.during(span, j.config.SettleTime); f != nil {
+		return during, f.Name
+	}
+	return unexplained, ""
+}
+
+// found counts an anomaly that is judged as it happens.
+func (j *Judge) found(anomaly string, span Window, id *queue.Identity, g *group) {
+	how, fault := j.attribute(anomaly, span, id, g, false)
+	j.tally[anomaly].add(how)
+	j.wit.add(anomaly, how, fault, g, id)
+}
+
+func (a *Anomaly) add(how string) {
+	a.Total++
+	switch how {
+	case caused:
+		a.Caused++
+	case during:
+		a.During++
+	default:
+		a.Unexplained++
+	}
+}
+
+// reasons says what is not known because of the faults.
+func (fs *faults) reasons() []string {
+	var why []string
+	for _, f := range fs.list {
+		name := cmp.Or(f.What, f.Name)
+		switch {
+		case !f.isSeen:
+			why = append(why, "fault "+name+" was never seen in force")
+		case f.hits() == 0:
+			why = append(why, "fault "+name+" never struck anything")
+		}
+		if !f.isGone {
+			why = append(why, "fault "+name+" was not seen gone by the end")
+		}
+	}
+	return why
+}

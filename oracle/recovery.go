@@ -1,0 +1,165 @@
+package oracle
+
+import (
+	"strings"
+	"time"
+
+	"github.com/havoqlab/havoq/history"
+)
+
+// phases follows the phases of the run, for what is normal: the phases named "baseline".
+type phases struct {
+	name  string
+	begun int64
+	ended bool // the last one ended: from here on, only the drain
+
+	baseTime int64   // in the baseline, without the current phase
+	baseAcks int64   // confirmed sends in the baseline
+	baseLag  float64 // highest lag in the baseline
+}
+
+const baseline = "baseline"
+
+func (p *phases) begin(e *history.Event, fs *faults) {
+	if p.name == baseline {
+		p.baseTime += e.At - p.begun
+	}
+	p.name, p.begun = e.Name, e.At
+	p.ended = e.Name == ""
+	// More load makes lag of its own: what it shows is no longer the recovery from a fault.
+	if p.ended || strings.HasPrefix(e.Name, "load") {
+		for _, f := range fs.list {
+			f.lag.over = true
+		}
+	}
+}
+
+func (p *phases) acked() {
+	if p.name == baseline {
+		p.baseAcks++
+	}
+}
+
+// lag reads a sample, and returns the lag that is normal.
+func (p *phases) lag(e *history.Event) float64 {
+	span := p.baseTime
+	if p.name == baseline {
+		p.baseLag = max(p.baseLag, e.Value)
+		span += e.At - p.begun
+	}
+	normal := max(50, 2*p.baseLag)
+	if span > 0 {
+		perSecond := float64(p.baseAcks) / time.Duration(span).Seconds()
+		normal = max(normal, 0.25*perSecond)
+	}
+	return normal
+}
+
+// lagWatch follows the lag of each group after a fault began.
+type lagWatch struct {
+	over   bool // what comes now is not this fault's any more
+	groups map[string]*lagState
+}
+
+type lagState struct {
+	was    bool  // it was above normal
+	high   bool  // it is
+	normal int64 // back since
+}
+
+// lag gives a sample to the faults whose recovery it can tell of.
+func (fs *faults) lag(e *history.Event, normal float64) {
+	for _, f := range fs.list {
+		if !f.lag.over {
+			f.lag.sample(e, normal)
+		}
+	}
+}
+
+func (l *lagWatch) sample(e *history.Event, normal float64) {
+	s := l.groups[e.Group]
+	if s == nil {
+		if len(l.groups) == maxGroups {
+			return // such a history is unknown for its groups already
+		}
+		if l.groups == nil {
+			l.groups = make(map[string]*lagState)
+		}
+		s = &lagState{}
+		l.groups[e.Group] = s
+	}
+	switch high := e.Value > normal; {
+	case high:
+		s.was, s.high = true, true
+	case s.high:
+		s.high, s.normal = false, e.At
+	}
+}
+
+// seconds is the time from begin until every group was back to normal for good; 0 if none ever left it, -1 if one is not back,
+// or if nothing was measured.
+func (l *lagWatch) seconds(begin int64) float64 {
+	if len(l.groups) == 0 {
+		return -1
+	}
+	var longest int64
+	for _, s := range l.groups {
+		switch {
+		case s.high:
+			return -1
+		case s.was:
+			longest = max(longest, s.normal-begin)
+		}
+	}
+	return time.Duration(longest).Seconds()
+}
+
+// spans are the outages of one side.
+type spans struct {
+	list    []Window
+	ongoing bool
+}
+
+// after is the time from the fault's beginning to the end of the outage that it began: the first one that was not over when the
+// fault began, and that had begun when the fault was in force and settled, before the next fault. 0: none; -1: it has no end.
+func (s spans) after(f *injected, settle time.Duration, next int64) float64 {
+	latest := min(max(f.Begin, f.Seen)+int64(settle), next)
+	for i, w := range s.list {
+		if w.To <= f.Begin {
+			continue
+		}
+		if w.From > latest {
+			return 0
+		}
+		if s.ongoing && i == len(s.list)-1 {
+			return -1
+		}
+		return time.Duration(w.To - f.Begin).Seconds()
+	}
+	return 0
+}
+
+// recovery says how the system came back from each fault.
+func (j *Judge) recovery(produce spans, consume []spans) []Recovery {
+	all := make([]Recovery, 0, len(j.faults.list))
+	for i, f := range j.faults.list {
+		next := j.now
+		if i+1 < len(j.faults.list) {
+			next = j.faults.list[i+1].Begin
+		}
+		r := Recovery{Fault: f.Name, Failover: produce.after(f, j.config.SettleTime, next), Lag: f.lag.seconds(f.Begin)}
+		for _, s := range consume {
+			r.Consume = worse(r.Consume, s.after(f, j.config.SettleTime, next))
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+// worse is the longer of two times, of which a negative one never ended.
+func worse(a, b float64) float64 {
+	if a < 0 || b < 0 {
+		return -1
+	}
+	return max(a, b)
+}
