@@ -1,0 +1,184 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+
+	"github.com/havoqlab/havoq/lab/gameday/result"
+)
+
+// flowHeight is how high the bar of all offered messages is.
+const flowHeight = 190.0
+
+// hairline is the height below which a stream is drawn as a dashed line instead of to scale, so that a few messages are
+// neither invisible nor look like many.
+const hairline = 2.5
+
+// stream is one bar of the flow picture: messages that share a fate.
+type stream struct {
+	name  string
+	n     int64
+	known bool
+	class string
+	to    []*stream
+	y     float64 // its top, once placed
+	out   float64 // how much of its height has left it
+}
+
+// flow draws where every message went: what was offered, what the sender was told, what became of it.
+func flow(r *result.Result, l layout) template.HTML {
+	f := &flowPicture{layout: l, total: r.Counts.Offered}
+	f.canvas.width = l.width
+	f.columns = flowStreams(r)
+	f.place()
+	for _, column := range f.columns {
+		for _, s := range column {
+			f.ribbons(s)
+		}
+	}
+	for i, column := range f.columns {
+		for _, s := range column {
+			f.bar(i, s)
+		}
+	}
+	return f.picture("flow "+l.class, flowWords(r))
+}
+
+type flowPicture struct {
+	canvas
+	layout
+	total   int64
+	columns [][]*stream
+}
+
+func flowStreams(r *result.Result) [][]*stream {
+	c := r.Counts
+	settled := r.Drained && r.Complete
+	ends := []*stream{
+		{name: "Processed", n: c.Processed, known: true, class: "flow-good"},
+		{name: "Dead-lettered", n: c.DeadLettered, known: true, class: "flow-doubt"},
+		{name: "Still queued", n: c.Queued, known: settled || c.Queued > 0, class: "flow-doubt"},
+		{name: "Lost", n: c.Lost, known: settled || c.Lost > 0, class: "flow-bad"},
+	}
+	doubts := []*stream{
+		{name: "Arrived after all", n: c.DoubtProcessed, known: true, class: "flow-good"},
+		{name: "Not seen again", n: c.InDoubt - c.DoubtProcessed, known: true, class: "flow-doubt"},
+	}
+	acked := &stream{name: "Acked", n: c.Acked, known: true, class: "flow-good", to: ends}
+	doubt := &stream{name: "In doubt", n: c.InDoubt, known: true, class: "flow-doubt", to: doubts}
+	failed := &stream{name: "Failed", n: c.Failed, known: true, class: "flow-failed"}
+	offered := &stream{name: "Offered", n: c.Offered, known: true, class: "flow-all", to: []*stream{acked, doubt, failed}}
+	last := ends
+	if c.InDoubt > 0 {
+		last = append(last, doubts...)
+	} else {
+		doubt.to = nil
+	}
+	return [][]*stream{{offered}, {acked, doubt, failed}, last}
+}
+
+func flowWords(r *result.Result) string {
+	c := r.Counts
+	return fmt.Sprintf("Where every message went: %d offered; %d acked, %d in doubt, %d failed; of the acked ones %d processed, "+
+		"%d dead-lettered, %d still queued, %d lost", c.Offered, c.Acked, c.InDoubt, c.Failed, c.Processed, c.DeadLettered, c.Queued, c.Lost)
+}
+
+func (f *flowPicture) size(n int64) float64 {
+	if f.total <= 0 {
+		return 0
+	}
+	return float64(n) / float64(f.total) * flowHeight
+}
+
+// place stacks each column; a small stream gets room for its label.
+func (f *flowPicture) place() {
+	for _, column := range f.columns {
+		y := 8.0
+		for _, s := range column {
+			h := f.size(s.n)
+			slot := max(h, 22)
+			s.y = y + (slot-max(h, hairline))/2
+			if h >= 22 {
+				s.y = y
+			}
+			y += slot + 12
+		}
+		f.height = max(f.height, y)
+	}
+}
+
+const barWidth = 9.0
+
+func (f *flowPicture) columnX(i int) float64 {
+	if f.wide {
+		return []float64{2, 390, 780}[i]
+	}
+	return []float64{2, 106, 214}[i]
+}
+
+// ribbons joins a stream to where it goes.
+func (f *flowPicture) ribbons(s *stream) {
+	for _, t := range s.to {
+		if t.n <= 0 {
+			continue
+		}
+		x1, x2 := f.columnX(f.column(s))+barWidth, f.columnX(f.column(t))
+		h, y1, y2 := f.size(t.n), s.y+s.out, t.y
+		s.out += h
+		title := fmt.Sprintf("%s → %s: %s", s.name, t.name, messages(t.n))
+		middle := coordinate((x1 + x2) / 2)
+		if h < hairline {
+			y2 += hairline / 2
+			f.path("thread "+t.class, "M"+coordinate(x1)+" "+coordinate(y1)+"C"+middle+" "+coordinate(y1)+" "+middle+" "+
+				coordinate(y2)+" "+coordinate(x2)+" "+coordinate(y2), title)
+			continue
+		}
+		f.path("ribbon "+t.class, "M"+coordinate(x1)+" "+coordinate(y1)+"C"+middle+" "+coordinate(y1)+" "+middle+" "+
+			coordinate(y2)+" "+coordinate(x2)+" "+coordinate(y2)+"V"+coordinate(y2+h)+"C"+middle+" "+coordinate(y2+h)+" "+
+			middle+" "+coordinate(y1+h)+" "+coordinate(x1)+" "+coordinate(y1+h)+"Z", title)
+	}
+}
+
+func (f *flowPicture) column(s *stream) int {
+	for i, column := range f.columns {
+		for _, other := range column {
+			if other == s {
+				return i
+			}
+		}
+	}
+	return 0
+}
+
+func (f *flowPicture) bar(column int, s *stream) {
+	x, h := f.columnX(column), f.size(s.n)
+	if s.n > 0 {
+		f.rect("bar "+s.class, x, s.y, barWidth, max(h, hairline), fmt.Sprintf("%s: %s", s.name, messages(s.n)))
+	}
+	middle := s.y + max(h, hairline)/2
+	value := number(s.n)
+	if !s.known {
+		value = notKnown
+	}
+	class := "flow-label"
+	if s.n == 0 {
+		class += " zero"
+	}
+	if s.n > 0 && s.class == "flow-bad" {
+		class += " bad"
+	}
+	x += barWidth + 7
+	if f.wide {
+		if share := percent(s.n, f.total); s.known && s.n > 0 && s.n != f.total {
+			value += "  (" + share + ")"
+		}
+		f.text(class, x, middle+4.5, s.name+"  "+value)
+		return
+	}
+	if max(h, 22) >= 40 {
+		f.text(class, x, middle-2, s.name)
+		f.text(class, x, middle+12, value)
+		return
+	}
+	f.text(class, x, middle+4, s.name+" "+value)
+}
