@@ -43,7 +43,7 @@ func (c Criterion) unit() Unit {
 	if m, ok := Find(c.Query.Metric); ok {
 		return m.Unit
 	}
-	m, _ := find(Checks(), c.Query.Metric)
+	m, _ := find(FactMetrics(), c.Query.Metric)
 	return m.Unit
 }
 

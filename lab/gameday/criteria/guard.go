@@ -54,7 +54,7 @@ func (g *Guard) Observe(now time.Time, from Source) (broken bool, why string) {
 	if held < g.For {
 		return false, ""
 	}
-	g.broken = fmt.Sprintf("guard %q broken for %s: %s", g.Text, FormatSeconds(held.Seconds()), reason)
+	g.broken = fmt.Sprintf("%s, for %s", reason, FormatSeconds(held.Seconds()))
 	if verdict == oracle.Unknown {
 		g.broken += ": what cannot be watched is stopped"
 	}

@@ -40,7 +40,7 @@ type Metric struct {
 	Aggs []string
 	// Phase reports whether a query may be limited to a phase.
 	Phase bool
-	// Live reports whether the metric is known while the run goes on, so that a guard can watch it.
+	// Live reports whether a run answers for the metric while it goes on, so that a guard can watch it.
 	Live bool
 	Help string
 }
@@ -52,14 +52,14 @@ func Metrics() []Metric {
 
 func countMetrics() []Metric {
 	return []Metric{
-		{Name: "offered", Live: true, Help: "messages handed to the queue at least once"},
-		{Name: "acked", Live: true, Help: "sends that the broker confirmed"},
-		{Name: "failed", Live: true, Help: "messages that the broker proved not to have taken, at every attempt"},
-		{Name: "in_doubt", Live: true, Help: "sends of which no answer came: they may have arrived"},
-		{Name: "not_sent", Live: true, Help: "messages that the schedule could not even offer"},
-		{Name: "attempts", Live: true, Help: "sends, retries included"},
-		{Name: "delivered", Live: true, Help: "distinct messages that reached a consumer"},
-		{Name: "processed", Live: true, Help: "acked messages whose work was done"},
+		{Name: "offered", Help: "messages handed to the queue at least once"},
+		{Name: "acked", Help: "sends that the broker confirmed"},
+		{Name: "failed", Help: "messages that the broker proved not to have taken, at every attempt"},
+		{Name: "in_doubt", Help: "sends of which no answer came: they may have arrived"},
+		{Name: "not_sent", Help: "messages that the schedule could not even offer"},
+		{Name: "attempts", Help: "sends, retries included"},
+		{Name: "delivered", Help: "distinct messages that reached a consumer"},
+		{Name: "processed", Help: "acked messages whose work was done"},
 		{Name: "dead_lettered", Help: "acked messages that ended in a dead-letter topic"},
 		{Name: "queued", Help: "acked messages that the broker still holds at the end"},
 	}
@@ -93,13 +93,13 @@ func seriesMetrics() []Metric {
 	rate := []string{"min", "mean", "max"}
 	return []Metric{
 		{"latency.e2e", Seconds, latency, true, true, "from the intended send time to the first delivery"},
-		{"latency.ack", Seconds, latency, true, true, "from the intended send time to the broker's confirmation"},
+		{"latency.ack", Seconds, latency, true, false, "from the intended send time to the broker's confirmation"},
 		{"lag", Count, []string{"max", "mean", "last"}, true, true, "messages acked and not yet processed"},
 		{"rate.sent", PerSecond, rate, true, true, "messages offered a second"},
 		{"rate.acked", PerSecond, rate, true, true, "sends confirmed a second"},
 		{"rate.processed", PerSecond, rate, true, true, "messages processed a second"},
 		{"error_rate", Ratio, nil, false, true, "share of send attempts that were refused or not answered; in a guard, of the last seconds"},
-		{"memory", Bytes, []string{"max"}, false, true, "resident memory of havoq and its nodes together"},
+		{"memory", Bytes, []string{"max"}, false, false, "resident memory of havoq and its nodes together"},
 	}
 }
 
@@ -108,19 +108,30 @@ func probeMetrics(name string) []Metric {
 	return []Metric{
 		{"probe." + name + ".ok", Ratio, nil, false, true, "share of the probe's asks that were answered well; in a guard, of the last seconds"},
 		{"probe." + name + ".failed", Count, nil, false, true, "asks of the probe that failed"},
-		{"probe." + name + ".latency", Seconds, latency, false, true, "how long the probe's answers took"},
+		{"probe." + name + ".latency", Seconds, latency, false, false, "how long the probe's answers took"},
 	}
 }
 
-// Checks is the catalog of prerequisites: what is known before the run begins.
-func Checks() []Metric {
+// FactMetrics is the catalog of prerequisites: what is known before the load begins.
+func FactMetrics() []Metric {
 	return []Metric{
-		{Name: "cluster.nodes", Help: "nodes of the cluster that are up"},
+		{Name: "cluster.nodes", Help: "nodes of the cluster"},
 		{Name: "cluster.replicas", Help: "copies of each message that the broker keeps"},
-		{Name: "cpus", Help: "processors that this process may use"},
-		{Name: "disk.free", Unit: Bytes, Help: "free space where the run folder is"},
+		{Name: "workload.producers", Help: "producers of the load"},
+		{Name: "workload.consumers", Help: "consumers of the load"},
 	}
 }
+
+// Facts is a Source of single numbers by the metric's name.
+type Facts map[string]float64
+
+// Value implements Source.
+func (f Facts) Value(q Query) (float64, bool) {
+	v, ok := f[q.Metric]
+	return v, ok && q.Agg == "" && q.Phase == ""
+}
+
+var _ Source = Facts(nil)
 
 // Counts lists the metrics that are plain counts of a finished run: those that a scenario's "expect" may bound.
 func Counts() []Metric { return slices.Concat(countMetrics(), anomalyMetrics()) }

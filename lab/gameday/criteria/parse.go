@@ -57,9 +57,9 @@ func ParseGuard(text string) (Criterion, error) {
 	return c, p.end()
 }
 
-// ParseCheck reads a prerequisite, over the metrics of Checks: "cluster.nodes >= 3". The error is a *SyntaxError.
-func ParseCheck(text string) (Criterion, error) {
-	p := parser{text: text, metrics: Checks()}
+// ParseFact reads a prerequisite, over the metrics of FactMetrics: "cluster.nodes >= 3". The error is a *SyntaxError.
+func ParseFact(text string) (Criterion, error) {
+	p := parser{text: text, metrics: FactMetrics()}
 	c, err := p.criterion()
 	if err != nil {
 		return Criterion{}, err
@@ -181,7 +181,7 @@ func (p *parser) metric(name string, at int) (Metric, error) {
 		}
 		return m, p.errorf(at, "unknown metric %q%s", name, remedy)
 	case p.live && !m.Live:
-		return m, p.errorf(at, "%s is known only after the run: make it a criterion, or guard error_rate, lag or a probe", name)
+		return m, p.errorf(at, "%s is not watched during the run: make it a criterion, or guard error_rate, a rate, lag or a probe", name)
 	}
 	return m, nil
 }

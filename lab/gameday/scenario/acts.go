@@ -78,8 +78,8 @@ func (a *Act) check(r *reader, n *node, path string) {
 		return // an unknown verb, and reported
 	}
 	verb, lease := used[0], n.get("for")
-	if lease != nil && (verb == "crash" || verb == "restart") {
-		r.fail(lease, joined(path, "for"), "%s ends by itself: remove for", verb)
+	if lease != nil && verb == "restart" {
+		r.fail(lease, joined(path, "for"), "a restart ends by itself: remove for")
 	}
 	target := n.get(verb)
 	if target.kind != text {

@@ -2,13 +2,13 @@ package scenario
 
 import "strings"
 
-// Describe says in words what the phase does, in one line: "inject: kill -9 the leader of the stream".
-func (s *Scenario) Describe(p Phase) string {
-	switch p.Verb() {
+// Describe says in one line what the phase does: "inject: kill -9 the leader of the stream".
+func (p Phase) Describe() string {
+	switch p.Name() {
 	case "baseline":
 		return "baseline for " + plain(p.Baseline.For)
 	case "inject":
-		return "inject: " + s.acts(*p.Inject)
+		return "inject: " + p.Inject.String()
 	case "observe":
 		return "observe " + p.Observe.String()
 	case "recover":
@@ -19,16 +19,12 @@ func (s *Scenario) Describe(p Phase) string {
 	return "nothing"
 }
 
-func (s *Scenario) acts(i Inject) string {
+// String says what is injected: the act in words, or the names of the faults.
+func (i Inject) String() string {
 	if len(i.Names) == 0 {
 		return i.Act.String()
 	}
-	parts := make([]string, len(i.Names))
-	for j, name := range i.Names {
-		f, _ := s.Fault(name)
-		parts[j] = name + " (" + f.Do.String() + ")"
-	}
-	return strings.Join(parts, ", ")
+	return strings.Join(i.Names, ", ")
 }
 
 // String says how long: "for 10s", "until decided, at most 35s".

@@ -73,12 +73,6 @@ func (c *Cluster) check(r *reader, n *node, path string) {
 	}
 }
 
-func (w *Workload) check(r *reader, n *node, path string) {
-	if n.get("backlog") == nil {
-		w.Backlog = max(1, int(10*float64(w.Rate)/float64(max(1, w.Producers))))
-	}
-}
-
 func (f *Fault) check(r *reader, n *node, path string) {
 	if name := n.get("name"); name != nil && name.kind == text && (!isName(f.Name) || f.Name == "all") {
 		r.fail(name, joined(path, "name"), "%q cannot name a fault: small letters, digits and dashes, and not \"all\"", f.Name)
@@ -152,9 +146,9 @@ func (r *reader) checkFaults(s *Scenario, n *node) {
 }
 
 // schemes lists the URL schemes that there are drivers for.
-func schemes() []string { return []string{"nats"} }
+func schemes() []string { return []string{"nats", "tls", "memory"} }
 
-// kept is the order that the target's broker keeps, as its driver declares in queue.Caps.
+// kept is the order that the target's broker keeps, as all drivers of today declare in queue.Caps.
 func (s *Scenario) kept() queue.Order { return queue.OrderTopic }
 
 // checkOrder refuses an order promise that the target cannot keep, or that nothing in the workload shows.
@@ -188,7 +182,7 @@ func (r *reader) parseAll(s *Scenario, n *node) {
 	for i, p := range s.Prerequisites {
 		var c criteria.Criterion
 		if at := n.get("prerequisites").items[i].get("check"); at != nil && at.kind == text {
-			c = r.expression(s, at, indexed("prerequisites", i), p.Check, criteria.ParseCheck)
+			c = r.expression(s, at, indexed("prerequisites", i), p.Check, criteria.ParseFact)
 		}
 		s.ParsedChecks = append(s.ParsedChecks, c)
 	}
@@ -223,7 +217,7 @@ func (s *Scenario) misses(c criteria.Criterion) string {
 		}
 	}
 	has := func(verb string) bool {
-		return slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.Verb() == verb })
+		return slices.ContainsFunc(s.Phases, func(p Phase) bool { return p.Name() == verb })
 	}
 	if c.Query.Phase != "" && !has(c.Query.Phase) {
 		return fmt.Sprintf("the scenario has no %s phase", c.Query.Phase)

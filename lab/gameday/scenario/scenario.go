@@ -57,7 +57,11 @@ func (s *Scenario) Fault(name string) (Fault, bool) {
 type Prerequisite struct {
 	Check   string `yaml:"check" doc:"A comparison that havoq makes itself." example:"cluster.nodes >= 3"`
 	Confirm string `yaml:"confirm" doc:"A statement that a person confirms." example:"monitoring dashboard open"`
+	Timing  string `yaml:"timing" doc:"Needed only with this timing; missing: always." example:"full"`
 }
+
+// Applies reports whether the prerequisite is needed with this timing.
+func (p Prerequisite) Applies(timing string) bool { return p.Timing == "" || p.Timing == timing }
 
 // Target is the system under test: exactly one field is set.
 type Target struct {
@@ -82,7 +86,7 @@ type Workload struct {
 	Keys      int      `yaml:"keys" doc:"How many keys, of all producers together. 0: no keys." min:"0" max:"1000000"`
 	Work      Duration `yaml:"work" doc:"How long processing one message takes a consumer." max:"1h"`
 	Ack       string   `yaml:"ack" doc:"Whether a consumer acks after the work, or (a bug) before it." enum:"after,early" default:"after"`
-	Retry     Duration `yaml:"retry" doc:"How long a producer retries one message." default:"30s" max:"1h"`
+	Retry     Duration `yaml:"retry" doc:"How long a producer retries one message." default:"30s" min:"1ms" max:"1h"`
 	Limit     int64    `yaml:"limit" doc:"Most messages the stream holds; beyond it sends are refused. 0: unbounded." min:"0"`
 	Backlog   int      `yaml:"backlog" doc:"Most messages a producer keeps waiting; what is due beyond is counted as not sent. Missing: 10 seconds' worth." min:"1" max:"10000000"`
 }
@@ -102,7 +106,7 @@ type Act struct {
 	Stop    string   `yaml:"stop" doc:"Graceful stop of a node." example:"n1"`
 	Restart string   `yaml:"restart" doc:"Graceful stop and start of a node; each: one node after the other." example:"each"`
 	Wipe    string   `yaml:"wipe" doc:"kill -9 of a node, and its disk is lost." example:"leader"`
-	Crash   string   `yaml:"crash" doc:"Consumers drop what they have in hand and start again: consumers, or consumer-1." example:"consumers"`
+	Crash   string   `yaml:"crash" doc:"Consumers die with what they have in hand, until they are started again: consumers, or consumer-1." example:"consumers"`
 	For     Duration `yaml:"for" doc:"Lease: taken back after this. Missing: in force until recover." min:"1ms" max:"24h"`
 }
 
@@ -130,8 +134,8 @@ type Phase struct {
 	Load     *Load    `yaml:"load" doc:"Change the rate for a time."`
 }
 
-// Verb is the phase's one verb: baseline, inject, observe, recover or load.
-func (p Phase) Verb() string {
+// Name is the phase's one verb: baseline, inject, observe, recover or load.
+func (p Phase) Name() string {
 	switch {
 	case p.Baseline != nil:
 		return "baseline"
@@ -145,6 +149,19 @@ func (p Phase) Verb() string {
 		return "load"
 	}
 	return ""
+}
+
+// Length is how long the phase takes, at most. 0: as long as its act takes.
+func (p Phase) Length() time.Duration {
+	switch {
+	case p.Baseline != nil:
+		return p.Baseline.For
+	case p.Observe != nil:
+		return p.Observe.For
+	case p.Load != nil:
+		return p.Load.For
+	}
+	return 0
 }
 
 // Span is a stretch of time: "5s", or { until: decided, max: 35s }, or named timings { quick: 5s, full: 5m }.
