@@ -107,12 +107,15 @@ func (d *drainer) look(ctx context.Context, counted bool) {
 	if s.Delivered > d.delivered {
 		d.delivered, d.activity = s.Delivered, now
 	}
-	if !counted {
+	if !counted || ctx.Err() != nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, drainAsk)
+	ask, cancel := context.WithTimeout(ctx, drainAsk)
 	defer cancel()
-	depth, err := d.w.cfg.Queue.Depth(ctx, d.w.cfg.Topic, d.w.cfg.Group)
+	depth, err := d.w.cfg.Queue.Depth(ask, d.w.cfg.Topic, d.w.cfg.Group)
+	if err != nil && ctx.Err() != nil {
+		return // the last answer stands
+	}
 	if d.err = err; err != nil {
 		d.left, d.empty = -1, 0
 		return

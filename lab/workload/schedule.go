@@ -13,8 +13,9 @@ import (
 type schedule struct {
 	start time.Time // zero of all offsets
 
-	mu   sync.Mutex // held for short computations only
-	last *segment
+	mu    sync.Mutex // held for short computations only
+	last  *segment
+	ended time.Duration // nothing is due later; 0: no end
 }
 
 // segment is a stretch of constant rate. It does not change, but for next, which is set once, under the schedule's lock.
@@ -43,6 +44,13 @@ func (s *schedule) setRate(rate float64) {
 	s.last = s.last.next
 }
 
+// end ends the schedule now.
+func (s *schedule) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = time.Since(s.start)
+}
+
 // cursor is one producer's place in the schedule.
 type cursor struct {
 	schedule *schedule
@@ -62,6 +70,9 @@ func (c *cursor) take(yield func(intended time.Duration)) (next time.Duration) {
 	c.schedule.mu.Lock()
 	defer c.schedule.mu.Unlock()
 	now := time.Since(c.schedule.start)
+	if c.schedule.ended > 0 {
+		now = min(now, c.schedule.ended)
+	}
 	for {
 		for c.at.next != nil && float64(c.index) >= c.at.next.index {
 			c.at = c.at.next

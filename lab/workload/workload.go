@@ -153,7 +153,7 @@ func (w *Workload) SetRate(perSecond float64) error {
 // If ctx ends first (or Config.Retry and a little have passed), what is undecided is given up: its outcome stands as it is, failed
 // or in doubt, and the error says how many there were. That takes at most 5 s more.
 func (w *Workload) StopProducers(ctx context.Context) error {
-	w.stopOnce.Do(func() { close(w.stop) })
+	w.stopNew()
 	limit := max(0, w.cfg.Retry) + giveUpGrace
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -174,6 +174,15 @@ func (w *Workload) StopProducers(ctx context.Context) error {
 	return nil
 }
 
+func (w *Workload) stopNew() {
+	w.stopOnce.Do(func() {
+		if w.schedule != nil {
+			w.schedule.end()
+		}
+		close(w.stop)
+	})
+}
+
 func lastly(text string) string {
 	if text == "" {
 		return ""
@@ -183,7 +192,7 @@ func lastly(text string) string {
 
 // giveUpProducers ends the producers' loops without waiting for outcomes.
 func (w *Workload) giveUpProducers() {
-	w.stopOnce.Do(func() { close(w.stop) })
+	w.stopNew()
 	w.giveUpOnce.Do(func() {
 		w.stopSends()
 		close(w.giveUp)
