@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/cluster"
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
+	"github.com/havoqlab/havoq/lab/workload"
+	"github.com/havoqlab/havoq/queue"
+)
+
+// benchFlags are the flags of `havoq bench`.
+type benchFlags struct {
+	producers, consumers, inFlight int
+	size                           string
+	length                         time.Duration
+	record, compare                bool
+}
+
+func benchCommand(std streams) *cobra.Command {
+	f := benchFlags{}
+	c := &cobra.Command{
+		Use:   "bench [QUEUE-URL]",
+		Short: "Measure a queue in a closed loop",
+		Long: "Bench sends and receives as fast as the queue confirms, with a bounded number of messages on the way, and prints\n" +
+			"rates and latencies. Without a URL it starts a cluster of three nats-servers, replicates three times and syncs every\n" +
+			"write. Figures of a shared machine are noisy: compare within one run.",
+		Example: "  havoq bench\n" +
+			"  havoq bench 'nats://127.0.0.1:4222?replicas=1' --size 1KiB --for 30s\n" +
+			"  havoq bench --compare-recording      # what the evidence costs\n" +
+			"  havoq bench memory://",
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := interruptible(c.Context(), std)
+			defer stop()
+			return bench(ctx, f, args, std)
+		},
+	}
+	c.Flags().IntVar(&f.producers, "producers", 2, "how many producers")
+	c.Flags().IntVar(&f.consumers, "consumers", 2, "how many consumers; 0 measures sending alone")
+	c.Flags().IntVar(&f.inFlight, "in-flight", 512, "messages that each producer keeps unconfirmed")
+	c.Flags().StringVar(&f.size, "size", "512B", "size of a body")
+	c.Flags().DurationVar(&f.length, "for", 10*time.Second, "how long to measure, after a warm-up of a fifth of it")
+	c.Flags().BoolVar(&f.record, "record", false, "record every event, as a run does")
+	c.Flags().BoolVar(&f.compare, "compare-recording", false, "measure with and without recording in turns, and print the ratio")
+	return c
+}
+
+func bench(ctx context.Context, f benchFlags, args []string, std streams) error {
+	size, err := criteria.ParseSize(f.size)
+	if err != nil {
+		return badInput(fmt.Errorf("--size %s: %w", f.size, err))
+	}
+	if f.length <= 0 {
+		return badInput(fmt.Errorf("--for %s: it must be above 0", f.length))
+	}
+	dir, err := os.MkdirTemp("", "havoq-bench-")
+	if err != nil {
+		return failed(err)
+	}
+	defer os.RemoveAll(dir)
+	b := &benchRun{flags: f, size: int(size), dir: dir, std: std}
+	if len(args) == 1 {
+		b.url = args[0]
+	} else {
+		started, err := cluster.Start(ctx, cluster.Config{Dir: filepath.Join(dir, "nodes")})
+		if err != nil {
+			return failed(err)
+		}
+		defer func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+			defer cancel()
+			_ = started.Close(ctx) // the folder is thrown away
+		}()
+		b.url = started.URL() + "?replicas=3"
+		fmt.Fprintln(std.out, "target: 3 × nats-server in processes of their own, R3, synced writes")
+	}
+	if f.compare {
+		return b.compareRecording(ctx)
+	}
+	_, err = b.once(ctx, f.record, f.length, true)
+	return err
+}
+
+// benchRun measures one queue, on a new topic each time.
+type benchRun struct {
+	flags benchFlags
+	url   string
+	size  int
+	dir   string
+	std   streams
+	count int
+}
+
+func (b *benchRun) once(ctx context.Context, record bool, length time.Duration, show bool) (res workload.BenchResult, err error) {
+	q, err := openQueue(ctx, b.url)
+	if err != nil {
+		return res, badInput(err)
+	}
+	defer func() { err = errors.Join(err, q.Close(context.WithoutCancel(ctx))) }()
+	b.count++
+	cfg := workload.BenchConfig{
+		Queue: q, Start: time.Now(), Run: rand.Uint32(), Topic: fmt.Sprintf("havoq-bench-%08x", rand.Uint32()),
+		Producers: b.flags.producers, Consumers: b.flags.consumers, InFlight: b.flags.inFlight, Size: b.size,
+		WarmUp: length / 5, Duration: length,
+	}
+	if record {
+		w, err := history.Create(filepath.Join(b.dir, fmt.Sprintf("%d.havoq", b.count)), history.Header{
+			Run: cfg.Run, Name: "bench", Start: cfg.Start,
+		})
+		if err != nil {
+			return res, failed(err)
+		}
+		defer func() { err = errors.Join(err, w.Close()) }()
+		cfg.Recorder = w
+	}
+	if show {
+		cfg.Progress = func(p workload.BenchProgress) {
+			fmt.Fprintf(b.std.err, "%s  %.0f/s sent, %.0f/s received\n", clock(p.Elapsed), p.SentPerSecond, p.ReceivedPerSecond)
+		}
+	}
+	res, err = workload.Bench(ctx, cfg)
+	if err != nil {
+		return res, failed(err)
+	}
+	fmt.Fprint(b.std.out, res)
+	return res, checkBench(res, q.Caps())
+}
+
+// checkBench refuses to call a figure what was measured over errors.
+func checkBench(res workload.BenchResult, caps queue.Caps) error {
+	if res.Sent == 0 {
+		return failed(fmt.Errorf("bench: %s confirmed nothing: %s", caps.Driver, res.LastError))
+	}
+	return nil
+}
+
+// compareRecording measures in turns, because a machine's speed drifts by more than the difference.
+func (b *benchRun) compareRecording(ctx context.Context) error {
+	const rounds = 5
+	var ratios []float64
+	for range rounds {
+		without, err := b.once(ctx, false, b.flags.length/rounds, false)
+		if err != nil {
+			return err
+		}
+		with, err := b.once(ctx, true, b.flags.length/rounds, false)
+		if err != nil {
+			return err
+		}
+		ratios = append(ratios, with.SentPerSecond/without.SentPerSecond)
+	}
+	slices.Sort(ratios)
+	fmt.Fprintf(b.std.out, "with recording / without: median %.3f of %d pairs (%.3f to %.3f)\n", ratios[rounds/2], rounds, ratios[0], ratios[rounds-1])
+	return nil
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/havoqlab/havoq/lab/gameday"
+	"github.com/havoqlab/havoq/lab/gameday/result"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
+)
+
+// plainOutput tells a run as a story in lines: what runs, each phase with its figures, what was injected as it was seen, and
+// the verdict.
+type plainOutput struct {
+	mu       sync.Mutex
+	w        io.Writer
+	scenario *scenario.Scenario
+	lastTick time.Duration
+}
+
+// A long phase says every now and then that it is alive.
+const tickEvery = 10 * time.Second
+
+func (o *plainOutput) begin(s *scenario.Scenario) { o.scenario = s }
+
+func (o *plainOutput) progress(p gameday.Progress) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	switch p.Kind {
+	case gameday.Start:
+		o.lastTick = 0
+		o.intro(p)
+	case gameday.Target:
+		o.line(p, "target up: "+p.Text)
+	case gameday.PhaseOn:
+		o.lastTick = p.At
+		o.line(p, fmt.Sprintf("%d/%d %s", p.Index, p.Of, p.Text))
+	case gameday.PhaseOff, gameday.Act:
+		o.line(p, "    "+p.Text)
+	case gameday.NodeState:
+		if p.Phase != "" { // before the first phase the target comes up, which is told in one line
+			o.line(p, "    "+p.Text)
+		}
+	case gameday.Tick:
+		if p.At-o.lastTick >= tickEvery && p.Phase != "" {
+			o.lastTick = p.At
+			o.line(p, "    … "+tickText(p))
+		}
+	case gameday.Aborted:
+		o.line(p, p.Text)
+	case gameday.Draining:
+		o.line(p, "drain: no new messages; waiting until every one is processed")
+	case gameday.Drained:
+		o.line(p, "    "+p.Text)
+	}
+}
+
+func (o *plainOutput) intro(p gameday.Progress) {
+	s := o.scenario
+	w := s.Workload
+	fmt.Fprintf(o.w, "%s: %s\n", s.Name, s.Title)
+	fmt.Fprintf(o.w, "  hypothesis  %s\n", strings.TrimSpace(s.Hypothesis))
+	fmt.Fprintf(o.w, "  load        %d producers, %d consumers, %s of %s, %d keys\n", w.Producers, w.Consumers, w.Rate, w.Size, w.Keys)
+	fmt.Fprintf(o.w, "  folder      %s (seed %d)\n\n", p.Folder, p.Seed)
+}
+
+func (o *plainOutput) line(p gameday.Progress, text string) {
+	fmt.Fprintf(o.w, "%s  %s\n", clock(p.At), text)
+}
+
+func (o *plainOutput) end(res *result.Result, dir string) {
+	if res == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	fmt.Fprintln(o.w)
+	printVerdict(o.w, res, dir)
+}
+
+func (o *plainOutput) series(results []*result.Result) { printSeries(o.w, results) }
+
+// clock is minutes and seconds since the start of the run.
+func clock(d time.Duration) string {
+	return fmt.Sprintf("%02d:%04.1f", int(d.Minutes()), d.Seconds()-60*float64(int(d.Minutes())))
+}
+
+func tickText(p gameday.Progress) string {
+	r := p.Rates
+	text := fmt.Sprintf("%.0f/s sent, %.0f/s acked, %.0f/s processed, lag %.0f", r.Sent, r.Acked, r.Processed, r.Lag)
+	if r.Errors > 0 {
+		text += fmt.Sprintf(", %.0f/s refused or unanswered", r.Errors)
+	}
+	if p.Left > 0 {
+		text += fmt.Sprintf(" (at most %s left)", p.Left.Round(time.Second))
+	}
+	return text
+}

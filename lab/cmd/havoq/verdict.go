@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/havoqlab/havoq/lab/gameday/result"
+	"github.com/havoqlab/havoq/oracle"
+)
+
+// printVerdict says what came out and why to believe it.
+func printVerdict(w io.Writer, res *result.Result, dir string) {
+	fmt.Fprintf(w, "VERDICT  %s%s\n", strings.ToUpper(string(res.Verdict)), expectation(res))
+	for _, reason := range res.Reasons {
+		fmt.Fprintf(w, "  because %s\n", reason)
+	}
+	for _, c := range append(append([]oracle.Check{}, res.Criteria...), res.Guards...) {
+		fmt.Fprintf(w, "  %-4s  %-42s  %s\n", mark(c.Verdict), c.Expr, value(c))
+	}
+	printCounts(w, res)
+	printTrust(w, res)
+	fmt.Fprintf(w, "  report  %s\n", filepath.Join(dir, result.HTMLFile))
+	fmt.Fprintf(w, "  again   %s\n", res.Again)
+	fmt.Fprintf(w, "  next    %s\n", next(res))
+}
+
+func expectation(res *result.Result) string {
+	switch {
+	case res.Expected == nil:
+		return ""
+	case *res.Expected:
+		return " (exactly what this scenario expects: " + res.Expect + ")"
+	default:
+		return " (this scenario expects: " + res.Expect + ")"
+	}
+}
+
+func mark(v oracle.Verdict) string {
+	switch v {
+	case oracle.Pass:
+		return "ok"
+	case oracle.Fail:
+		return "FAIL"
+	default:
+		return "?"
+	}
+}
+
+func value(c oracle.Check) string {
+	if c.Reason == "" {
+		return c.Value
+	}
+	if c.Value == "" {
+		return c.Reason
+	}
+	return c.Value + " (" + c.Reason + ")"
+}
+
+func printCounts(w io.Writer, res *result.Result) {
+	c := res.Counts
+	fmt.Fprintf(w, "\n  offered %s = acked %s + failed %s + in doubt %s", number(c.Offered), number(c.Acked), number(c.Failed), number(c.InDoubt))
+	if c.NotSent > 0 {
+		fmt.Fprintf(w, "   (not sent: %s)", number(c.NotSent))
+	}
+	fmt.Fprintf(w, "\n  acked %s = processed %s + dead-lettered %s + queued %s + lost %s\n",
+		number(c.Acked), number(c.Processed), number(c.DeadLettered), number(c.Queued), number(c.Lost))
+	var found []string
+	for _, name := range oracle.Names() {
+		if a := res.Anomalies[name]; a.Total > 0 {
+			found = append(found, fmt.Sprintf("%s %s (%s caused, %s during a fault, %s unexplained)", number(a.Total),
+				strings.ReplaceAll(name, "_", " "), number(a.Caused), number(a.During), number(a.Unexplained)))
+		}
+	}
+	if len(found) == 0 {
+		found = []string{"none"}
+	}
+	fmt.Fprintf(w, "  anomalies: %s\n\n", strings.Join(found, "; "))
+}
+
+func printTrust(w io.Writer, res *result.Result) {
+	struck := 0
+	for _, f := range res.Faults {
+		if f.Seen > 0 {
+			struck++
+		}
+	}
+	fmt.Fprintf(w, "  trust   self-test %d/%d; faults seen in force %d/%d; the account closes\n",
+		res.SelfTest.Found, res.SelfTest.Planted, struck, len(res.Faults))
+}
+
+// next is what a newcomer would try after this run.
+func next(res *result.Result) string {
+	switch {
+	case res.Scenario == defaultScenario:
+		return "havoq run early-ack   (the commonest real bug: a consumer that acks before it works)"
+	case res.Verdict == oracle.Unknown:
+		return "mend what could not be known (above), and run it again"
+	default:
+		return "havoq scenario list   (what else there is), or write your own: havoq scenario schema"
+	}
+}
+
+func printSeries(w io.Writer, results []*result.Result) {
+	fmt.Fprintf(w, "\n%d runs\n", len(results))
+	for _, res := range results {
+		ok := "as it should"
+		if exitCodeOf(res) != exitPass {
+			ok = "NOT as it should"
+		}
+		fmt.Fprintf(w, "  %-8s %-28s seed %-12d %s\n", res.Verdict, res.Scenario, res.Seed, ok)
+	}
+}
+
+// number writes thousands apart.
+func number(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

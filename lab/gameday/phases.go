@@ -1,0 +1,170 @@
+package gameday
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
+	"github.com/havoqlab/havoq/lab/workload"
+)
+
+// phases runs the scenario's steps, one after the other.
+func (r *run) phases(ctx context.Context) error {
+	for i, step := range r.cfg.Scenario.Phases {
+		name := step.Name()
+		r.setPhase(phaseState{name: name, index: i + 1, deadline: time.Now().Add(step.Length())})
+		r.recorder.Record(history.Event{Kind: history.Phase, Name: name})
+		r.tell(Progress{Kind: PhaseOn, Text: step.Describe()})
+		before := r.load.Stats()
+		err := r.step(ctx, step)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		r.tell(Progress{Kind: PhaseOff, Text: r.phaseFigures(before)})
+		r.setPhase(phaseState{})
+		if err != nil {
+			return fmt.Errorf("phase %d (%s): %w", i+1, name, err)
+		}
+	}
+	return nil
+}
+
+func (r *run) step(ctx context.Context, step scenario.Phase) error {
+	switch {
+	case step.Baseline != nil:
+		r.live.resetLagMax()
+		err := r.hold(ctx, *step.Baseline)
+		r.phaseBaseline(r.live.resetLagMax())
+		return err
+	case step.Observe != nil:
+		return r.hold(ctx, *step.Observe)
+	case step.Inject != nil:
+		return r.injectStep(ctx, *step.Inject)
+	case step.Recover != nil:
+		return r.recover(ctx, *step.Recover)
+	case step.Load != nil:
+		return r.loadStep(ctx, *step.Load)
+	}
+	return fmt.Errorf("empty phase")
+}
+
+func (r *run) phaseBaseline(lag float64) { r.baselineLag = max(r.baselineLag, lag) }
+
+func (r *run) injectStep(ctx context.Context, step scenario.Inject) error {
+	if len(step.Names) == 0 {
+		return r.inject(ctx, "", step.Act)
+	}
+	for _, name := range step.Names {
+		for _, f := range r.cfg.Scenario.Faults {
+			if f.Name != name {
+				continue
+			}
+			if err := r.inject(ctx, name, f.Do); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadStep changes the rate for a time. The rate goes back also when the run is ended meanwhile.
+func (r *run) loadStep(ctx context.Context, step scenario.Load) error {
+	base := float64(r.cfg.Scenario.Workload.Rate)
+	rate := float64(step.Rate)
+	if step.Factor > 0 {
+		rate = base * step.Factor
+	}
+	r.load.SetRate(rate)
+	defer r.load.SetRate(base)
+	return r.hold(ctx, scenario.Span{For: step.For})
+}
+
+// hold lets time pass: all of it, or until the faults in force are decided.
+func (r *run) hold(ctx context.Context, span scenario.Span) error {
+	end := time.NewTimer(span.For)
+	defer end.Stop()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-end.C:
+			return nil
+		case <-tick.C:
+			if span.Until == "decided" && r.decided(ctx) {
+				return nil
+			}
+		}
+	}
+}
+
+// A fault is decided when its outcome can be told: the topic has a leader that is not struck, sends and processing flow again
+// at half the wanted rate at least, and the lag is as before. The figures are those of a second that lies wholly after the
+// fault.
+const decideAfter = 2500 * time.Millisecond
+
+func (r *run) decided(ctx context.Context) bool {
+	for _, a := range r.faults.list() {
+		if time.Since(a.seen) < decideAfter {
+			return false
+		}
+	}
+	rates := r.live.rates()
+	wanted := float64(r.cfg.Scenario.Workload.Rate) / 2
+	if rates.Acked < wanted || rates.Processed < wanted || rates.Lag > r.normalLag() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	leader, err := r.target.leader(ctx)
+	if err != nil {
+		return err == errNoNodes
+	}
+	for _, a := range r.faults.list() {
+		if a.node == leader {
+			return false
+		}
+	}
+	return true
+}
+
+// normalLag is what counts as "back to normal", by the oracle's own rule.
+func (r *run) normalLag() float64 {
+	return max(2*r.baselineLag, float64(r.cfg.Scenario.Workload.Rate)/4, 50)
+}
+
+func (r *run) phaseFigures(before workload.Stats) string {
+	now := r.load.Stats()
+	rates := r.live.rates()
+	parts := []string{
+		fmt.Sprintf("%s sent", thousands(now.Attempts-before.Attempts)),
+		fmt.Sprintf("%s acked", thousands(now.Acked-before.Acked)),
+	}
+	if n := now.FailedAttempts - before.FailedAttempts; n > 0 {
+		parts = append(parts, thousands(n)+" refused")
+	}
+	if n := now.UnknownAttempts - before.UnknownAttempts; n > 0 {
+		parts = append(parts, thousands(n)+" without an answer")
+	}
+	if n := now.NotSent - before.NotSent; n > 0 {
+		parts = append(parts, thousands(n)+" not sent")
+	}
+	parts = append(parts, thousands(now.Processed-before.Processed)+" processed")
+	if rates.P99 > 0 {
+		parts = append(parts, "p99 "+short(time.Duration(rates.P99*1e9)))
+	}
+	parts = append(parts, "lag "+thousands(now.Lag))
+	return strings.Join(parts, ", ")
+}
+
+func thousands(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
