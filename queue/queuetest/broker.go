@@ -107,7 +107,7 @@ func (e *env) sendEventually(p queue.Producer, ms []queue.Message) {
 func receiveEventually(e *env, c queue.Consumer, in *inbox) (ds []queue.Delivery) {
 	e.Helper()
 	e.eventually("receive after the restart, with "+in.String(), func(ctx context.Context) (err error) {
-		ds, err = c.Receive(ctx, 16)
+		ds, err = e.receiveOnce(ctx, c, 16)
 		return err
 	})
 	e.bounds(ds, 16)

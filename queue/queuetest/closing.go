@@ -25,13 +25,16 @@ func (e *env) endsReceive(what string, c queue.Consumer, closing func(context.Co
 	closed := make(chan error, 1)
 	timer := time.AfterFunc(50*time.Millisecond, func() { closed <- closing(e.ctx) }) // most likely, Receive waits by then
 	defer timer.Stop()
-	if err := <-closed; err != nil {
+	var err error
+	e.mustReturn(e.ctx, what, func() { err = <-closed })
+	if err != nil {
 		e.Errorf("%s: %v", what, err)
 	}
-	if err := <-ended; !errors.Is(err, queue.ErrClosed) {
+	e.mustReturn(e.ctx, "Receive during "+what, func() { err = <-ended })
+	if !errors.Is(err, queue.ErrClosed) {
 		e.Errorf("receive during %s: %v; want queue.ErrClosed", what, err)
 	}
-	if _, err := c.Receive(e.ctx, 1); !errors.Is(err, queue.ErrClosed) {
+	if _, err := e.receiveOnce(e.ctx, c, 1); !errors.Is(err, queue.ErrClosed) {
 		e.Errorf("receive after %s: %v; want queue.ErrClosed", what, err)
 	}
 }
@@ -42,7 +45,7 @@ func settleAfterClose(e *env) {
 	e.send(p, ms...)
 	ds := e.gather(c, len(ms))
 	e.close("consumer", c)
-	errs := c.Settle(e.ctx, queue.Ack(), ds)
+	errs := e.settleOnce(c, queue.Ack(), ds)
 	if len(errs) != len(ds) {
 		e.Fatalf("settle of %d deliveries after Close returned %d errors; want one for each", len(ds), len(errs))
 	}

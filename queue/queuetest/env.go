@@ -43,7 +43,14 @@ func newEnv(t testing.TB, h Harness, caps queue.Caps, name string) *env {
 
 // finish closes the connection and verifies that done was called once for each message.
 func (e *env) finish() {
-	if err := e.q.Close(e.ctx); err != nil {
+	ctx, cancel := context.WithTimeout(context.Background(), grace) // e.ctx may have ended: that is what failed
+	defer cancel()
+	var err error
+	if !e.returns(ctx, func() { err = e.q.Close(ctx) }) {
+		e.Errorf("Close of the queue does not return")
+		return
+	}
+	if err != nil {
 		e.Errorf("close of the queue: %v", err)
 	}
 	for i, s := range e.sends {
@@ -79,9 +86,56 @@ func (e *env) consumer(group string) queue.Consumer {
 
 func (e *env) close(what string, c interface{ Close(context.Context) error }) {
 	e.Helper()
-	if err := c.Close(e.ctx); err != nil {
+	var err error
+	e.mustReturn(e.ctx, "Close of the "+what, func() { err = c.Close(e.ctx) })
+	if err != nil {
 		e.Fatalf("close of the %s: %v", what, err)
 	}
+}
+
+// grace is how long a call may take to return after its context has ended.
+const grace = 5 * time.Second
+
+// returns runs call, and reports whether it returned in time: at the latest a grace after ctx ended.
+func (e *env) returns(ctx context.Context, call func()) bool {
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		call()
+	}()
+	select {
+	case <-returned:
+		return true
+	case <-ctx.Done():
+	}
+	late := time.NewTimer(grace)
+	defer late.Stop()
+	select {
+	case <-returned:
+		return true
+	case <-late.C:
+		return false
+	}
+}
+
+// mustReturn ends the test if call does not return in time: a suite that hangs tells nobody what hangs.
+func (e *env) mustReturn(ctx context.Context, what string, call func()) {
+	e.Helper()
+	if !e.returns(ctx, call) {
+		e.Fatalf("%s has not returned %v after its context ended", what, grace)
+	}
+}
+
+func (e *env) receiveOnce(ctx context.Context, c queue.Consumer, max int) (ds []queue.Delivery, err error) {
+	e.Helper()
+	e.mustReturn(ctx, "Receive", func() { ds, err = c.Receive(ctx, max) })
+	return ds, err
+}
+
+func (e *env) settleOnce(c queue.Consumer, how queue.Settlement, ds []queue.Delivery) (errs []error) {
+	e.Helper()
+	e.mustReturn(e.ctx, "Settle", func() { errs = c.Settle(e.ctx, how, ds) })
+	return errs
 }
 
 // messages makes n messages with IDs that are unique in this topic, and small bodies that differ.

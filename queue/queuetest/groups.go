@@ -69,7 +69,7 @@ func (e *env) share(cs []queue.Consumer, ms []queue.Message) {
 		}
 	}
 	cancel()
-	members.Wait()
+	e.mustReturn(ctx, "Receive", members.Wait)
 	if failed != nil || !in.complete() {
 		e.Fatalf("shared by %d consumers: %s: %v", len(cs), in, failed)
 	}
@@ -104,7 +104,7 @@ func concurrentUse(e *env) {
 		})
 	}
 	e.share(cs, ms)
-	running.Wait()
+	e.mustReturn(e.ctx, "Produce", running.Wait)
 	for _, s := range sends {
 		for _, r := range s.wait(e) {
 			if r.Err != nil {
@@ -137,7 +137,7 @@ func (e *env) settleConcurrently(c queue.Consumer, p queue.Producer) {
 			})
 		}
 	}
-	running.Wait()
+	e.mustReturn(e.ctx, "Settle", running.Wait)
 	if failed != nil {
 		e.Errorf("concurrent settle: %v", failed)
 	}

@@ -39,7 +39,7 @@ func produceInterrupted(e *env) {
 	var sends []*sending
 	for i := range 20 {
 		if i == 8 {
-			<-sends[0].all
+			sends[0].wait(e)
 			cancel()
 		}
 		sends = append(sends, e.produce(ctx, p, e.messages(50)))
@@ -71,7 +71,7 @@ func (e *env) judge(c queue.Consumer, p queue.Producer, sends ...*sending) {
 	missing++
 	seen := make(map[string]bool)
 	for missing > 0 {
-		ds, err := c.Receive(e.ctx, 64)
+		ds, err := e.receiveOnce(e.ctx, c, 64)
 		if err != nil {
 			e.Fatalf("receive, while %d messages whose send was ok are missing: %v", missing, err)
 		}
@@ -97,10 +97,11 @@ func (e *env) noneFailed(c queue.Consumer, outcome map[string]queue.Outcome) {
 	ctx, cancel := context.WithTimeout(e.ctx, e.short())
 	defer cancel()
 	for {
-		ds, err := c.Receive(ctx, 64)
+		ds, err := e.receiveOnce(ctx, c, 64)
 		if err != nil {
 			return
 		}
+		e.bounds(ds, 64)
 		for _, d := range ds {
 			if outcome[d.ID] == queue.Failed {
 				e.Fatalf("message %s was delivered, and its send had failed", d.ID)
@@ -138,10 +139,10 @@ func receiveCancelled(e *env) {
 	c := e.consumer(group)
 	ctx, cancel := context.WithCancel(e.ctx)
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if ds, err := c.Receive(ctx, 1); !errors.Is(err, context.Canceled) {
+	if ds, err := e.receiveOnce(ctx, c, 1); !errors.Is(err, context.Canceled) {
 		e.Errorf("receive whose context is cancelled: %d deliveries and %v; want context.Canceled", len(ds), err)
 	}
-	if ds, err := c.Receive(ctx, 1); !errors.Is(err, context.Canceled) {
+	if ds, err := e.receiveOnce(ctx, c, 1); !errors.Is(err, context.Canceled) {
 		e.Errorf("receive with a cancelled context: %d deliveries and %v; want context.Canceled", len(ds), err)
 	}
 	e.nothing(c, e.short(), "none was sent")
@@ -162,7 +163,7 @@ func receiveCancelledLosesNothing(e *env) {
 		}
 		sends = append(sends, e.produce(e.ctx, p, ms))
 		ctx, cancel := context.WithTimeout(e.ctx, time.Duration(i%4)*500*time.Microsecond)
-		ds, err := c.Receive(ctx, 2)
+		ds, err := e.receiveOnce(ctx, c, 2)
 		cancel()
 		if err != nil {
 			if !errors.Is(err, context.DeadlineExceeded) {

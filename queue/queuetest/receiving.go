@@ -13,7 +13,7 @@ import (
 // receive calls Receive once and checks its bounds.
 func (e *env) receive(c queue.Consumer, max int) []queue.Delivery {
 	e.Helper()
-	ds, err := c.Receive(e.ctx, max)
+	ds, err := e.receiveOnce(e.ctx, c, max)
 	if err != nil {
 		e.Fatalf("receive: %v", err)
 	}
@@ -49,7 +49,7 @@ func (e *env) ack(c queue.Consumer, ds ...queue.Delivery) {
 
 func (e *env) settle(c queue.Consumer, how queue.Settlement, ds ...queue.Delivery) {
 	e.Helper()
-	errs := c.Settle(e.ctx, how, ds)
+	errs := e.settleOnce(c, how, ds)
 	if errs != nil && len(errs) != len(ds) {
 		e.Fatalf("settle of %d deliveries returned %d errors: it must be none, or one (or nil) for each", len(ds), len(errs))
 	}
@@ -81,7 +81,7 @@ func (e *env) collectOnly(c queue.Consumer, group string, ms []queue.Message) []
 
 func (e *env) receiveFor(c queue.Consumer, max int, in *inbox) []queue.Delivery {
 	e.Helper()
-	ds, err := c.Receive(e.ctx, max)
+	ds, err := e.receiveOnce(e.ctx, c, max)
 	if err != nil {
 		e.Fatalf("receive, with %s: %v", in, err)
 	}
@@ -94,7 +94,7 @@ func (e *env) nothing(c queue.Consumer, d time.Duration, since string) {
 	e.Helper()
 	ctx, cancel := context.WithTimeout(e.ctx, d)
 	defer cancel()
-	ds, err := c.Receive(ctx, 1)
+	ds, err := e.receiveOnce(ctx, c, 1)
 	if err == nil {
 		e.bounds(ds, 1)
 		e.Fatalf("message %s (attempt %d) was delivered, though %s", ds[0].ID, ds[0].Attempt, since)
@@ -110,7 +110,7 @@ func (e *env) again(c queue.Consumer, ids []string, others string) []queue.Deliv
 	missing := slices.Clone(ids)
 	var got []queue.Delivery
 	for len(missing) > 0 {
-		ds, err := c.Receive(e.ctx, 16)
+		ds, err := e.receiveOnce(e.ctx, c, 16)
 		if err != nil {
 			e.Fatalf("receive, while %d of %d messages are not redelivered (first: %s): %v", len(missing), len(ids), missing[0], err)
 		}

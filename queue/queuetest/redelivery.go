@@ -145,7 +145,7 @@ func staleAck(e *env) {
 // settleLoosely acks one delivery that may be settled already: the error is nil or wraps ErrStale.
 func (e *env) settleLoosely(c queue.Consumer, d queue.Delivery) error {
 	e.Helper()
-	err := errors.Join(c.Settle(e.ctx, queue.Ack(), []queue.Delivery{d})...)
+	err := errors.Join(e.settleOnce(c, queue.Ack(), []queue.Delivery{d})...)
 	if err != nil && !errors.Is(err, queue.ErrStale) {
 		e.Fatalf("ack of a delivery that may be settled or redelivered already: %v; want nil or queue.ErrStale", err)
 	}

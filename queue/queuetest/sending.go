@@ -21,8 +21,9 @@ type sending struct {
 
 // produce hands the batch to p. It returns when Produce does.
 func (e *env) produce(ctx context.Context, p queue.Producer, ms []queue.Message) *sending {
+	e.Helper()
 	s := e.sending(ms)
-	p.Produce(ctx, ms, s.done)
+	e.mustReturn(ctx, "Produce", func() { p.Produce(ctx, ms, s.done) })
 	return s
 }
 
