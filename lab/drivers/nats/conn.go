@@ -77,7 +77,7 @@ func Open(ctx context.Context, cfg Config) (*Conn, error) {
 		_ = c.Close(ctx)
 		return nil, fmt.Errorf("nats: JetStream at %s: %w", addresses(s.Servers), err)
 	}
-	c.maxBody = int(c.nc.MaxPayload()) - headerReserve
+	c.maxBody = max(int(c.nc.MaxPayload())-headerReserve, 1)
 	return c, nil
 }
 
@@ -188,9 +188,10 @@ func (c *Conn) Caps() queue.Caps {
 		NackDelay:     true,
 		Order:         queue.OrderTopic,
 		BatchOrder:    true,
+		HeaderOrder:   true,
 		Dedup:         true,
 		Depth:         true,
-		MaxBody:       max(c.maxBody, 1),
+		MaxBody:       c.maxBody,
 		AckTimeout:    c.cfg.AckTimeout,
 	}
 }

@@ -135,9 +135,9 @@ func (p *producer) admit(ctx context.Context) (int32, error) {
 // publish writes one message and leaves its slot waiting for the answer. An error is the message's result, and the slot is
 // free again.
 func (p *producer) publish(ctx context.Context, s *sending, i int, m *queue.Message, slot int32, giveUp *time.Time) error {
-	if !m.NotBefore.IsZero() {
+	if err := p.carries(m); err != nil {
 		p.mux.release(slot)
-		return p.error(errNotBefore, queue.ErrRefused)
+		return p.error(err, queue.ErrRefused)
 	}
 	for {
 		err, sent := p.write(s, i, m, slot)
@@ -165,6 +165,17 @@ func (p *producer) publish(ctx context.Context, s *sending, i int, m *queue.Mess
 			return p.error(fmt.Errorf("not connected: %w", why), queue.ErrRefused)
 		}
 	}
+}
+
+// carries says why a message cannot be sent at all.
+func (p *producer) carries(m *queue.Message) error {
+	switch {
+	case !m.NotBefore.IsZero():
+		return errNotBefore
+	case len(m.Body) > p.conn.maxBody:
+		return fmt.Errorf("a body of %d bytes: at most %d fit (the server's max_payload, less room for headers)", len(m.Body), p.conn.maxBody)
+	}
+	return nil
 }
 
 // write registers the slot and hands the message to the client. sent is true also where somebody else has already ended the

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +16,6 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The server leaves two of its own background loops behind for a moment after its shutdown.
 	goleak.VerifyTestMain(m)
 }
 
@@ -202,5 +200,3 @@ func bodies(ds []queue.Delivery) string {
 	}
 	return strings.Join(all, " ")
 }
-
-var _ = os.Getenv
