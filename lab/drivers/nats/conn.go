@@ -53,7 +53,11 @@ var _ queue.Queue = (*Conn)(nil)
 
 // OpenURL connects to the servers of rawURL, as the package comment describes it.
 func OpenURL(ctx context.Context, rawURL string) (*Conn, error) {
-	return Open(ctx, Config{URL: rawURL})
+	cfg, err := ParseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return Open(ctx, cfg)
 }
 
 // Open connects. It tries each server once and takes at most two seconds for each. Errors name the servers without secrets.

@@ -243,7 +243,11 @@ func TestManyMessages(t *testing.T) {
 	go func() {
 		defer close(done)
 		for i := 0; i < n; i += 100 {
-			send(t, p, queue.OK, numbered(i, 100)...)
+			for _, r := range queue.Send(t.Context(), p, numbered(i, 100)...) {
+				if r.Err != nil {
+					t.Error(r.Err)
+				}
+			}
 		}
 	}()
 	k := consumer(t, c, "orders", "g")

@@ -175,9 +175,10 @@ func plainKey(k string) bool {
 		return false
 	}
 	for i := range len(k) {
-		c := k[i]
-		if c <= ' ' || c >= 0x7f || c == ':' || c == ',' {
-			return false
+		switch c := k[i]; {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false // the client refuses most other characters
 		}
 	}
 	return true

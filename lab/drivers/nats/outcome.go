@@ -108,5 +108,5 @@ func offline(err error) bool {
 func unwritten(err error) bool {
 	return offline(err) || errors.Is(err, natsgo.ErrMaxPayload) || errors.Is(err, natsgo.ErrConnectionClosed) ||
 		errors.Is(err, natsgo.ErrBadSubject) || errors.Is(err, natsgo.ErrHeadersNotSupported) ||
-		errors.Is(err, natsgo.ErrConnectionDraining)
+		errors.Is(err, natsgo.ErrConnectionDraining) || errors.Is(err, natsgo.ErrBadHeaderMsg)
 }

@@ -124,7 +124,11 @@ func (p *producer) admit(ctx context.Context) (int32, error) {
 	}
 	select {
 	case slot := <-p.mux.free:
-		return slot, nil
+		if ctx.Err() == nil {
+			return slot, nil
+		}
+		p.mux.release(slot) // the end of the context freed it
+		return 0, p.error(fmt.Errorf("no room in the window of %d: %w", cap(p.mux.free), context.Cause(ctx)), queue.ErrRefused)
 	case <-ctx.Done():
 		return 0, p.error(fmt.Errorf("no room in the window of %d: %w", cap(p.mux.free), context.Cause(ctx)), queue.ErrRefused)
 	case <-p.closing:
