@@ -37,14 +37,14 @@ type Envelope struct {
 	Identity
 	// Back is the distance to the previous message of the same key on this track, or 0 if there is none or it is not known.
 	Back uint32
-	// SentAt is when the message was meant to be sent.
+	// SentAt is when the message was meant to be sent, between the years 1678 and 2262. Zero: not known.
 	SentAt time.Time
 	// Sum is the checksum of key and body at the time of sending.
 	Sum uint32
 }
 
-// The binary form, big endian: run 4, producer 4, epoch 2, stream 2, seq 8, back 4, sent 8 (Unix nanoseconds), sum 4, and a
-// CRC-32C of those 36 bytes 4. In the header it is base64url without padding, 54 characters.
+// The binary form, big endian: run 4, producer 4, epoch 2, stream 2, seq 8, back 4, sent 8 (Unix nanoseconds; 0: not known),
+// sum 4, and a CRC-32C of those 36 bytes 4. In the header it is base64url without padding, 54 characters.
 const (
 	envelopeSize = 40
 	envelopeText = 54
@@ -79,7 +79,9 @@ func (e Envelope) Text() string {
 	binary.BigEndian.PutUint16(raw[10:], e.Stream)
 	binary.BigEndian.PutUint64(raw[12:], e.Seq)
 	binary.BigEndian.PutUint32(raw[20:], e.Back)
-	binary.BigEndian.PutUint64(raw[24:], uint64(e.SentAt.UnixNano()))
+	if !e.SentAt.IsZero() {
+		binary.BigEndian.PutUint64(raw[24:], uint64(e.SentAt.UnixNano()))
+	}
 	binary.BigEndian.PutUint32(raw[32:], e.Sum)
 	binary.BigEndian.PutUint32(raw[36:], checksumShort(0, raw[:36]))
 	var text [envelopeText]byte
@@ -93,13 +95,14 @@ func ParseEnvelope(text string) (Envelope, error) {
 	if len(text) != envelopeText {
 		return Envelope{}, ErrCorruptEnvelope
 	}
-	if _, err := envelopeCode.Decode(raw[:], []byte(text)); err != nil {
+	// Decode passes over line ends: the count finds them.
+	if n, err := envelopeCode.Decode(raw[:], []byte(text)); err != nil || n != envelopeSize {
 		return Envelope{}, ErrCorruptEnvelope
 	}
 	if checksumShort(0, raw[:36]) != binary.BigEndian.Uint32(raw[36:]) {
 		return Envelope{}, ErrCorruptEnvelope
 	}
-	return Envelope{
+	e := Envelope{
 		Identity: Identity{
 			Run:      binary.BigEndian.Uint32(raw[0:]),
 			Producer: binary.BigEndian.Uint32(raw[4:]),
@@ -107,10 +110,13 @@ func ParseEnvelope(text string) (Envelope, error) {
 			Stream:   binary.BigEndian.Uint16(raw[10:]),
 			Seq:      binary.BigEndian.Uint64(raw[12:]),
 		},
-		Back:   binary.BigEndian.Uint32(raw[20:]),
-		SentAt: time.Unix(0, int64(binary.BigEndian.Uint64(raw[24:]))),
-		Sum:    binary.BigEndian.Uint32(raw[32:]),
-	}, nil
+		Back: binary.BigEndian.Uint32(raw[20:]),
+		Sum:  binary.BigEndian.Uint32(raw[32:]),
+	}
+	if sent := int64(binary.BigEndian.Uint64(raw[24:])); sent != 0 {
+		e.SentAt = time.Unix(0, sent)
+	}
+	return e, nil
 }
 
 // Seal returns a copy of m with e as its envelope, e.Sum computed from m. An envelope that m already has is replaced. The

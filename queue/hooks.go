@@ -2,6 +2,8 @@ package queue
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 )
 
@@ -28,7 +30,8 @@ type (
 //
 // A hook calls next to go on, and keeps the contract of the method that it stands for. Hooks are called concurrently.
 type Hooks struct {
-	// Open runs when a session is opened; next opens it. An error of Open is the error of Producer or Consumer.
+	// Open runs when a session is opened; next opens it. An error of Open is the error of Producer or Consumer, and closes
+	// what next has opened. An Open that returns nil without having opened anything is an error.
 	Open    func(ctx context.Context, s *Session, next func(ctx context.Context) error) error
 	Produce func(ctx context.Context, s *Session, batch []Message, done func(i int, r Result), next ProduceFunc)
 	Receive func(ctx context.Context, s *Session, max int, next ReceiveFunc) ([]Delivery, error)
@@ -57,7 +60,7 @@ func (w *wrapped) Producer(ctx context.Context, topic string) (Producer, error) 
 		inner, err = w.Queue.Producer(ctx, topic)
 		return err
 	})
-	if err != nil {
+	if err := opened(ctx, s, inner, inner != nil, err); err != nil {
 		return nil, err
 	}
 	return &wrappedProducer{inner, s, &w.hooks, inner.Produce, inner.Close}, nil
@@ -70,7 +73,7 @@ func (w *wrapped) Consumer(ctx context.Context, topic, group string) (Consumer, 
 		inner, err = w.Queue.Consumer(ctx, topic, group)
 		return err
 	})
-	if err != nil {
+	if err := opened(ctx, s, inner, inner != nil, err); err != nil {
 		return nil, err
 	}
 	return &wrappedConsumer{inner, s, &w.hooks, inner.Receive, inner.Settle, inner.Close}, nil
@@ -81,6 +84,18 @@ func (w *wrapped) open(ctx context.Context, s *Session, next func(context.Contex
 		return next(ctx)
 	}
 	return w.hooks.Open(ctx, s, next)
+}
+
+// opened says what became of opening a session, which a hook may have refused although next had opened it, or may have said to
+// be open although it is not.
+func opened(ctx context.Context, s *Session, inner interface{ Close(context.Context) error }, open bool, err error) error {
+	switch {
+	case err != nil && open:
+		return errors.Join(err, inner.Close(ctx))
+	case err == nil && !open:
+		return fmt.Errorf("open on %q: the Open hook returned nil and did not call next: %w", s.Topic, ErrRefused)
+	}
+	return err
 }
 
 // The inner methods are bound once per session, so that a call through a hook allocates nothing.

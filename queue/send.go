@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 )
@@ -27,7 +28,7 @@ func Deliveries(ctx context.Context, c Consumer) iter.Seq2[Delivery, error] {
 		for {
 			ds, err := c.Receive(ctx, 1)
 			if err != nil {
-				if !yield(Delivery{}, err) || ctx.Err() != nil || OutcomeOf(err) == Failed {
+				if !yield(Delivery{}, err) || ctx.Err() != nil || errors.Is(err, ErrClosed) {
 					return
 				}
 				continue
