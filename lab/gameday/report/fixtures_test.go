@@ -102,7 +102,7 @@ func unknownRun() *result.Result {
 	r.Verdict, r.Drained, r.Complete = oracle.Unknown, false, true
 	r.Phases = phasesOf(r, 0, "baseline", 5, "inject", 5.1, "observe", 12, "drain", 30)
 	simulate(r, model{rate: 500, end: 30, stop: 12, down: 6, up: 31})
-	r.Counts = oracle.Counts{Offered: 6_000, Acked: 2_950, InDoubt: 3_050, Processed: 2_611, Delivered: 2_640, Attempts: 9_021, Deliveries: 2_640}
+	r.Counts = oracle.Counts{Offered: 6_000, Acked: 2_950, InDoubt: 3_050, Processed: 2_611, Unaccounted: 339, Delivered: 2_640, Attempts: 9_021, Deliveries: 2_640}
 	r.Faults = []result.Fault{{Layer: "cluster", FaultWindow: oracle.FaultWindow{Name: "pause leader", What: "pause n1", Node: "n1", Begin: sec(5.05)}}}
 	r.Outages = []oracle.Outage{{Side: "produce", Window: oracle.Window{From: sec(6), To: sec(30)}}}
 	r.Downtime = result.Downtime{Produce: 24}

@@ -21,13 +21,17 @@ type stream struct {
 	known bool
 	class string
 	to    []*stream
+	all   bool    // n is of all groups together
 	y     float64 // its top, once placed
 	out   float64 // how much of its height has left it
 }
 
+// perGroup scales what is counted in all groups together back to one: each group is to process every message.
+func perGroup(r *result.Result) int64 { return int64(max(r.Groups, 1)) }
+
 // flow draws where every message went: what was offered, what the sender was told, what became of it.
 func flow(r *result.Result, l layout) template.HTML {
-	f := &flowPicture{layout: l, total: r.Counts.Offered}
+	f := &flowPicture{layout: l, total: r.Counts.Offered, groups: perGroup(r)}
 	f.canvas.width = l.width
 	f.columns = flowStreams(r)
 	f.place()
@@ -48,6 +52,7 @@ type flowPicture struct {
 	canvas
 	layout
 	total   int64
+	groups  int64
 	columns [][]*stream
 }
 
@@ -59,6 +64,12 @@ func flowStreams(r *result.Result) [][]*stream {
 		{name: "Dead-lettered", n: c.DeadLettered, known: true, class: "flow-doubt"},
 		{name: "Still queued", n: c.Queued, known: settled || c.Queued > 0, class: "flow-doubt"},
 		{name: "Lost", n: c.Lost, known: settled || c.Lost > 0, class: "flow-bad"},
+	}
+	if c.Unaccounted > 0 {
+		ends = append(ends, &stream{name: "Not accounted for", n: c.Unaccounted, known: true, class: "flow-doubt"})
+	}
+	for _, s := range ends {
+		s.all = true
 	}
 	doubts := []*stream{
 		{name: "Arrived after all", n: c.DoubtProcessed, known: true, class: "flow-good"},
@@ -83,11 +94,19 @@ func flowWords(r *result.Result) string {
 		"%d dead-lettered, %d still queued, %d lost", c.Offered, c.Acked, c.InDoubt, c.Failed, c.Processed, c.DeadLettered, c.Queued, c.Lost)
 }
 
-func (f *flowPicture) size(n int64) float64 {
+func (f *flowPicture) size(s *stream) float64 {
 	if f.total <= 0 {
 		return 0
 	}
-	return float64(n) / float64(f.total) * flowHeight
+	return float64(s.n) / float64(f.whole(s)) * flowHeight
+}
+
+// whole is how many messages there are of a stream's kind.
+func (f *flowPicture) whole(s *stream) int64 {
+	if s.all {
+		return f.total * f.groups
+	}
+	return f.total
 }
 
 // place stacks each column; a small stream gets room for its label.
@@ -95,7 +114,7 @@ func (f *flowPicture) place() {
 	for _, column := range f.columns {
 		y := 8.0
 		for _, s := range column {
-			h := f.size(s.n)
+			h := f.size(s)
 			slot := max(h, 22)
 			s.y = y + (slot-max(h, hairline))/2
 			if h >= 22 {
@@ -123,7 +142,7 @@ func (f *flowPicture) ribbons(s *stream) {
 			continue
 		}
 		x1, x2 := f.columnX(f.column(s))+barWidth, f.columnX(f.column(t))
-		h, y1, y2 := f.size(t.n), s.y+s.out, t.y
+		h, y1, y2 := f.size(t), s.y+s.out, t.y
 		s.out += h
 		title := fmt.Sprintf("%s → %s: %s", s.name, t.name, messages(t.n))
 		middle := coordinate((x1 + x2) / 2)
@@ -151,7 +170,7 @@ func (f *flowPicture) column(s *stream) int {
 }
 
 func (f *flowPicture) bar(column int, s *stream) {
-	x, h := f.columnX(column), f.size(s.n)
+	x, h := f.columnX(column), f.size(s)
 	if s.n > 0 {
 		f.rect("bar "+s.class, x, s.y, barWidth, max(h, hairline), fmt.Sprintf("%s: %s", s.name, messages(s.n)))
 	}
@@ -161,7 +180,10 @@ func (f *flowPicture) bar(column int, s *stream) {
 		value = notKnown
 	}
 	class := "flow-label"
-	if s.n == 0 {
+	switch {
+	case !s.known:
+		class += " not-known"
+	case s.n == 0:
 		class += " zero"
 	}
 	if s.n > 0 && s.class == "flow-bad" {
@@ -169,7 +191,7 @@ func (f *flowPicture) bar(column int, s *stream) {
 	}
 	x += barWidth + 7
 	if f.wide {
-		if share := percent(s.n, f.total); s.known && s.n > 0 && s.n != f.total {
+		if share := percent(s.n, f.whole(s)); s.known && s.n > 0 && s.n != f.whole(s) {
 			value += "  (" + share + ")"
 		}
 		f.text(class, x, middle+4.5, s.name+"  "+value)

@@ -72,13 +72,16 @@ func clip(text string, max int) string {
 	return string([]rune(text)[:max-1]) + "…"
 }
 
-// sentence begins with a capital and ends with a stop.
+// sentence begins with a capital and ends with a stop. An expression at its beginning ("lost == 0: …") stays as it is.
 func sentence(text string) string {
-	if text == "" {
+	words := strings.Fields(text)
+	if len(words) == 0 {
 		return ""
 	}
-	first, n := utf8.DecodeRuneInString(text)
-	text = strings.ToUpper(string(first)) + text[n:]
+	expression := len(words) > 1 && strings.ContainsAny(words[1], "=<>") || strings.ContainsAny(words[0], "._(")
+	if first, n := utf8.DecodeRuneInString(text); !expression {
+		text = strings.ToUpper(string(first)) + text[n:]
+	}
 	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "!") || strings.HasSuffix(text, "?") {
 		return text
 	}

@@ -3,6 +3,7 @@ package report_test
 import (
 	"bytes"
 	"flag"
+	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -35,14 +36,32 @@ func golden(t *testing.T, name string, got []byte) {
 	}
 }
 
-func TestHTML(t *testing.T) {
+// The reports depend on the result alone, byte by byte.
+func TestGolden(t *testing.T) {
+	formats := map[string]func(io.Writer, *result.Result) error{"html": report.HTML, "md": report.Markdown, "xml": report.JUnit}
 	for name, r := range fixtures() {
-		t.Run(name, func(t *testing.T) {
-			var b bytes.Buffer
-			if err := report.HTML(&b, r); err != nil {
-				t.Fatal(err)
-			}
-			golden(t, name+".html", b.Bytes())
-		})
+		for ending, write := range formats {
+			t.Run(name+"."+ending, func(t *testing.T) {
+				golden(t, name+"."+ending, []byte(render(t, write, r)))
+			})
+		}
+	}
+}
+
+func TestWriteAll(t *testing.T) {
+	dir := t.TempDir()
+	if err := report.WriteAll(dir, killRun()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{result.HTMLFile, result.MarkdownFile, result.JUnitFile} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 3 {
+		t.Errorf("%d files are in the folder, want 3: temporary ones are left", len(entries))
+	}
+	if err := report.WriteAll(filepath.Join(dir, "missing"), killRun()); err == nil {
+		t.Error("writing into a folder that is not there works")
 	}
 }

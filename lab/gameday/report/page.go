@@ -17,7 +17,9 @@ const (
 	maxSteps     = 60
 	maxLogLines  = 500
 	maxText      = 600
-	maxRowsTable = 200
+	maxRows      = 200 // of a table
+	maxList      = 40  // reasons, and what is not proven
+	maxMarks     = 200 // faults, phases and outages in a picture
 )
 
 // page is what the template shows: texts and pictures, in the order of the report.
@@ -34,8 +36,9 @@ type page struct {
 	Result    *result.Result
 	Trust     []mark
 	Figures   []figure
-	Criteria  []checkRow
-	Guards    []checkRow
+	Criteria  checkTable
+	Guards    checkTable
+	Unproven  []string
 	Timeline  []template.HTML
 	Phases    table
 	Latency   table
@@ -46,7 +49,6 @@ type page struct {
 	Recovery  table
 	Drains    table
 	Log       table
-	MoreLog   int
 	Nodes     table
 	MemoryMax string
 	Probes    table
@@ -61,22 +63,37 @@ type table struct {
 	Class string
 	Heads []string
 	Rows  []row
+	More  int // rows that are left out
+}
+
+func newTable(class string, rows []row, heads ...string) table {
+	kept, more := cut(rows, maxRows)
+	return table{class, heads, kept, more}
+}
+
+// cut keeps at most max, and says how many it left out.
+func cut[T any](list []T, max int) (kept []T, more int) {
+	if len(list) <= max {
+		return list, 0
+	}
+	return list[:max], len(list) - max
 }
 
 type mark struct{ Class, Mark, What, How string }
 
 type figure struct{ Name, Value, Note, Class string }
 
+type checkTable struct {
+	Rows []checkRow
+	More int
+}
+
 type checkRow struct{ Class, Mark, Word, Expr, Value, Reason string }
 
 type witness struct {
-	Open    bool
-	Class   string
-	Anomaly string
-	Title   string
-	Why     string
-	Life    table
-	More    int
+	Open                       bool
+	Class, Anomaly, Title, Why string
+	Life                       table
 }
 
 func newPage(r *result.Result) *page {
@@ -85,17 +102,17 @@ func newPage(r *result.Result) *page {
 		Title: r.Title, Run: r.Run, Started: r.Started, Result: r, Summary: Summarize(r),
 		Class: verdictClass(r.Verdict), Mark: verdictMark(r.Verdict),
 		Figures: figures(r), Criteria: checks(r.Criteria), Guards: checks(r.Guards),
-		Phases: table{"numbers", []string{"phase", "from", "for", "sent", "acked", "errors", "processed", "median", "p99", "most lag"},
-			phaseRows(r)},
-		Latency: table{"numbers", []string{"latency", "messages", "min", "median", "p90", "p99", "p99.9", "max"}, latencyRows(r)},
-		Anomalies: table{"numbers anomalies", []string{"anomaly", "meaning", "total", "caused by a hit", "during a fault", "unexplained"},
-			anomalyRows(r)},
-		Recovery: table{"", []string{"fault", "what", "began", "seen in force after", "hits", "sending back after", "receiving back after",
-			"lag normal after", "seen gone after"}, recoveryRows(r)},
-		Drains: table{"", []string{"group", "state", "took", "left", "evidence"}, drainRows(r)},
-		Nodes:  table{"", []string{"process", "time in each state", "times down", "most memory"}, slices.Concat(nodeRows(r), resourceRows(r))},
-		Probes: table{"", []string{"probe", "answered well", "failed", "slowest answer"}, probeRows(r)},
-		About:  aboutRows(r), MemoryMax: notKnown,
+		Phases:    newTable("numbers", phaseRows(r), "phase", "from", "for", "sent", "acked", "errors", "processed", "median", "p99", "most lag"),
+		Latency:   newTable("numbers", latencyRows(r), "latency", "messages", "min", "median", "p90", "p99", "p99.9", "max"),
+		Anomalies: newTable("numbers anomalies", anomalyRows(r), "anomaly", "meaning", "total", "caused by a hit", "during a fault", "unexplained"),
+		Recovery: newTable("", recoveryRows(r), "fault", "what", "began", "seen in force after", "hits", "sending back after",
+			"receiving back after", "lag normal after", "seen gone after"),
+		Drains:   newTable("", drainRows(r), "group", "state", "took", "left", "evidence"),
+		Nodes:    newTable("", slices.Concat(nodeRows(r), resourceRows(r)), "process", "time in each state", "times down", "most memory"),
+		Probes:   newTable("", probeRows(r), "probe", "answered well", "failed", "slowest answer"),
+		Log:      logTable(r),
+		Unproven: clipped(r.Unproven),
+		About:    aboutRows(r), MemoryMax: notKnown,
 	}
 	if p.Title == "" {
 		p.Title = r.Scenario
@@ -114,8 +131,6 @@ func newPage(r *result.Result) *page {
 		p.Flow = append(p.Flow, flow(r, l))
 	}
 	p.Witnesses, p.MoreLives = witnesses(r)
-	p.Log = table{Class: "log", Heads: []string{"time", "who", "what"}}
-	p.Log.Rows, p.MoreLog = logRows(r)
 	return p
 }
 
@@ -141,10 +156,15 @@ func verdictMark(v oracle.Verdict) string {
 	}
 }
 
+// clipped are sentences of bounded number and length.
 func clipped(texts []string) []string {
-	out := make([]string, 0, len(texts))
-	for _, t := range texts {
+	kept, more := cut(texts, maxList)
+	out := make([]string, 0, len(kept)+1)
+	for _, t := range kept {
 		out = append(out, sentence(clip(t, maxText)))
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("And %d more, in result.json.", more))
 	}
 	return out
 }
@@ -158,7 +178,7 @@ func figures(r *result.Result) []figure {
 	case !r.Drained || !r.Complete:
 		lost.Value = notKnown
 	}
-	twice := figure{Name: "processed twice or after ack", Value: number(r.Anomalies[oracle.Duplicated].Total),
+	twice := figure{Name: "duplicated", Value: number(r.Anomalies[oracle.Duplicated].Total),
 		Note: number(r.Anomalies[oracle.Redelivered].Total) + " redelivered"}
 	if !r.Complete && r.Anomalies[oracle.Duplicated].Total == 0 {
 		twice.Value = notKnown
@@ -201,21 +221,23 @@ func failoverFigure(r *result.Result) figure {
 	return f
 }
 
-func checks(list []oracle.Check) (rows []checkRow) {
+func checks(list []oracle.Check) (t checkTable) {
+	list, t.More = cut(list, maxRows)
 	for _, c := range list {
 		value := c.Value
 		if value == "" {
 			value = notKnown
 		}
 		word := verdictWord(c.Verdict)
-		rows = append(rows, checkRow{verdictClass(c.Verdict), verdictMark(c.Verdict), word, clip(c.Expr, maxText), clip(value, maxText), clip(c.Reason, maxText)})
+		t.Rows = append(t.Rows, checkRow{verdictClass(c.Verdict), verdictMark(c.Verdict), word,
+			clip(c.Expr, maxText), clip(value, maxText), clip(c.Reason, maxText)})
 	}
-	return rows
+	return t
 }
 
 func phaseRows(r *result.Result) (rows []row) {
-	for _, p := range r.Phases[:min(len(r.Phases), maxRowsTable)] {
-		rows = append(rows, row{p.Name, since(p.From), duration(p.Seconds()), number(p.Sent), number(p.Acked), number(p.Errors),
+	for _, p := range r.Phases {
+		rows = append(rows, row{clip(p.Name, 80), since(p.From), duration(p.Seconds()), number(p.Sent), number(p.Acked), number(p.Errors),
 			number(p.Processed), optional(p.P50), optional(p.P99), number(int64(p.LagMax))})
 	}
 	return rows
@@ -242,7 +264,7 @@ func latencyName(name string) string {
 		kind = "end to end"
 	}
 	if in {
-		return kind + ", " + phase
+		return kind + ", " + clip(phase, 80)
 	}
 	return kind + ", whole run"
 }
@@ -279,7 +301,7 @@ func anomalyRows(r *result.Result) (rows []row) {
 	}
 	for _, name := range names {
 		a, judged := r.Anomalies[name]
-		cells := row{strings.ReplaceAll(name, "_", " "), anomalyMeaning(name), notKnown, notKnown, notKnown, notKnown}
+		cells := row{clip(strings.ReplaceAll(name, "_", " "), 80), anomalyMeaning(name), notKnown, notKnown, notKnown, notKnown}
 		known := r.Complete && (name != oracle.Lost || r.Drained)
 		if judged && (known || a.Total > 0) {
 			cells = row{cells[0], cells[1], number(a.Total), number(a.Caused), number(a.During), number(a.Unexplained)}
@@ -290,14 +312,14 @@ func anomalyRows(r *result.Result) (rows []row) {
 }
 
 func witnesses(r *result.Result) (out []witness, more int) {
-	for i, w := range r.Witnesses {
-		if i == maxWitnesses {
-			return out, len(r.Witnesses) - i
-		}
+	list, more := cut(r.Witnesses, maxWitnesses)
+	for i, w := range list {
 		id := w.Message
-		v := witness{Open: i < openWitness, Anomaly: strings.ReplaceAll(w.Anomaly, "_", " "), Class: "neutral",
+		v := witness{
+			Open: i < openWitness, Class: "neutral", Anomaly: clip(strings.ReplaceAll(w.Anomaly, "_", " "), 80), Why: clip(w.Attribution, 80),
+			Title: fmt.Sprintf("message %s of producer %d", number(int64(id.Seq)), id.Producer),
 			Life:  table{Class: "log", Heads: []string{"time", "what", "detail"}},
-			Title: fmt.Sprintf("message %s of producer %d", number(int64(id.Seq)), id.Producer), Why: w.Attribution}
+		}
 		if w.Anomaly == oracle.Lost || w.Attribution == "unexplained" {
 			v.Class = "fail"
 		}
@@ -307,16 +329,14 @@ func witnesses(r *result.Result) (out []witness, more int) {
 		if w.Group != "" {
 			v.Why += ", group " + clip(w.Group, 80)
 		}
-		for j, s := range w.Life {
-			if j == maxSteps {
-				v.More = len(w.Life) - j
-				break
-			}
-			v.Life.Rows = append(v.Life.Rows, row{since(s.At), s.What, clip(s.Detail, maxText)})
+		steps, left := cut(w.Life, maxSteps)
+		v.Life.More = left
+		for _, s := range steps {
+			v.Life.Rows = append(v.Life.Rows, row{since(s.At), clip(s.What, 80), clip(s.Detail, maxText)})
 		}
 		out = append(out, v)
 	}
-	return out, 0
+	return out, more
 }
 
 func recoveryRows(r *result.Result) (rows []row) {
@@ -324,8 +344,12 @@ func recoveryRows(r *result.Result) (rows []row) {
 	for _, rec := range r.Recovery {
 		recovery[rec.Fault] = rec
 	}
-	for _, f := range r.Faults[:min(len(r.Faults), maxRowsTable)] {
-		cells := row{clip(f.Name, 120), clip(f.What, 120), since(f.Begin), elapsed(f.Begin, f.Seen), number(f.Hits), notKnown, notKnown, notKnown,
+	for _, f := range r.Faults {
+		what := clip(f.What, 120)
+		if f.What == f.Name {
+			what = "–"
+		}
+		cells := row{clip(f.Name, 120), what, since(f.Begin), elapsed(f.Begin, f.Seen), number(f.Hits), notKnown, notKnown, notKnown,
 			elapsed(f.Heal, f.Gone)}
 		if rec, ok := recovery[f.Name]; ok {
 			cells[5], cells[6], cells[7] = stopped(rec.Failover), stopped(rec.Consume), duration(rec.Lag)
@@ -362,19 +386,19 @@ func drainRows(r *result.Result) (rows []row) {
 		if d.Left < 0 {
 			left = notKnown
 		}
-		rows = append(rows, row{d.Group, state, duration(d.Took), left, clip(d.Detail, maxText)})
+		rows = append(rows, row{clip(d.Group, 80), state, duration(d.Took), left, clip(d.Detail, maxText)})
 	}
 	return rows
 }
 
-func logRows(r *result.Result) (rows []row, more int) {
-	for i, l := range r.Log {
-		if i == maxLogLines {
-			return rows, len(r.Log) - i
-		}
-		rows = append(rows, row{since(l.At), clip(l.Who, 40), clip(l.Text, maxText)})
+func logTable(r *result.Result) table {
+	t := table{Class: "log", Heads: []string{"time", "who", "what"}}
+	lines, more := cut(r.Log, maxLogLines)
+	t.More = more
+	for _, l := range lines {
+		t.Rows = append(t.Rows, row{since(l.At), clip(l.Who, 40), clip(l.Text, maxText)})
 	}
-	return rows, 0
+	return t
 }
 
 func nodeRows(r *result.Result) (rows []row) {
@@ -433,11 +457,11 @@ func aboutRows(r *result.Result) []row {
 		rows = append(rows, row{"Processors", fmt.Sprint(e.CPUs)})
 	}
 	for _, name := range sortedNames(e.Set) {
-		rows = append(rows, row{"set " + name, e.Set[name]})
+		rows = append(rows, row{"set " + clip(name, 80), e.Set[name]})
 	}
 	for _, name := range sortedNames(r.Roles) {
 		if r.Roles[name] != "" {
-			rows = append(rows, row{"Role: " + name, r.Roles[name]})
+			rows = append(rows, row{"Role: " + clip(name, 80), r.Roles[name]})
 		}
 	}
 	for i := range rows {

@@ -15,7 +15,7 @@ const maxStrips = 24
 func (c *chart) strip(name string) float64 {
 	most := 11
 	if !c.wide {
-		most = 7
+		most = 9
 	}
 	y := c.y
 	c.text("tick-y", c.left-6, y+stripHeight-6, clip(name, most))
@@ -37,12 +37,13 @@ func (c *chart) outages() {
 		return
 	}
 	c.title("Without a single success")
+	outages, more := cut(c.result.Outages, maxMarks)
 	for _, side := range []struct{ side, name, word string }{
 		{"produce", "sending", "no send was confirmed"}, {"consume", "receiving", "nothing was delivered"},
 	} {
 		y := c.strip(side.name)
 		c.rect("node-none", c.left, y, c.plot(), stripHeight, "")
-		for _, o := range c.result.Outages {
+		for _, o := range outages {
 			if o.Side != side.side {
 				continue
 			}
@@ -50,12 +51,12 @@ func (c *chart) outages() {
 			text := duration(o.Seconds())
 			title := fmt.Sprintf("%s for %s, from %s", side.word, text, since(o.From))
 			if o.Group != "" {
-				title += fmt.Sprintf(", group %q", o.Group)
+				title += fmt.Sprintf(", group %q", clip(o.Group, 80))
 			}
 			c.box("outage", "down", text, title, from, to, y)
 		}
 	}
-	c.stripsEnd(0, "")
+	c.stripsEnd(more, "outages")
 }
 
 // box draws a stretch in a strip, with its text where it has room.
@@ -63,8 +64,7 @@ func (c *chart) box(class, hatch, text, title string, from, to, y float64) {
 	width := max(to-from, 1.5)
 	c.rect("box "+class, from, y, width, stripHeight, title)
 	if hatch != "" && width > 3 {
-		fmt.Fprintf(&c.b, `<rect class="over" x="%s" y="%s" width="%s" height="%s" fill="url(#%s-%s)"/>`,
-			coordinate(from), coordinate(y), coordinate(width), coordinate(stripHeight), c.class, hatch)
+		c.hatch(hatch, from, y, width, stripHeight)
 	}
 	if w := textWidth(text); text != "" && w+8 < width {
 		if hatch != "" {
@@ -72,6 +72,12 @@ func (c *chart) box(class, hatch, text, title string, from, to, y float64) {
 		}
 		c.text("in-box "+class+"-text", from+width/2, y+stripHeight-6, text)
 	}
+}
+
+// hatch lays a hatching over a rectangle.
+func (c *chart) hatch(name string, x, y, w, h float64) {
+	fmt.Fprintf(&c.b, `<rect class="over" x="%s" y="%s" width="%s" height="%s" fill="url(#%s-%s)"/>`,
+		coordinate(x), coordinate(y), coordinate(w), coordinate(h), c.class, name)
 }
 
 // nodes draws a strip a node. States differ in fill, hatching and word.
@@ -92,7 +98,7 @@ func (c *chart) nodes() {
 			if s.State == result.NodeUp {
 				text = ""
 			}
-			title := fmt.Sprintf("%s is %s from %s to %s", name, s.State, since(s.From), since(s.To))
+			title := fmt.Sprintf("%s is %s from %s to %s", clip(name, 80), s.State, since(s.From), since(s.To))
 			c.box(class, hatch, clip(text, 20), title, c.at(s.From), c.at(s.To), y)
 		}
 	}
@@ -102,10 +108,11 @@ func (c *chart) nodes() {
 // visible leaves out stretches that are shorter than half a unit and not the last: a node that flaps for a day must not make
 // the picture large.
 func visible(states []result.NodeState, secondsPerUnit float64) []result.NodeState {
-	if len(states) < 200 {
+	if len(states) < maxMarks {
 		return states
 	}
-	return slices.DeleteFunc(slices.Clone(states), func(s result.NodeState) bool { return s.Seconds() < secondsPerUnit/2 })
+	kept, _ := cut(slices.DeleteFunc(slices.Clone(states), func(s result.NodeState) bool { return s.Seconds() < secondsPerUnit/2 }), 1000)
+	return kept
 }
 
 func nodeLook(state string) (class, hatch string) {
@@ -136,7 +143,7 @@ func (c *chart) probes() {
 	for _, name := range names[:min(len(names), maxStrips)] {
 		y := c.strip(name)
 		c.rect("node-none", c.left, y, c.plot(), stripHeight, "")
-		c.probe(name, probes[name], y)
+		c.probe(clip(name, 80), probes[name], y)
 	}
 	c.stripsEnd(len(names)-maxStrips, "probes")
 }

@@ -10,7 +10,7 @@ import (
 
 // Summary is the run in sentences.
 type Summary struct {
-	Verdict  string   // "pass", "fail", "not known", "ended early"
+	Verdict  string   // pass, fail, unknown, aborted
 	Headline string   // the verdict in a sentence
 	Facts    []string // what happened, a sentence each
 	Trust    []Trust  // why to believe it
@@ -28,18 +28,8 @@ func Summarize(r *result.Result) Summary {
 	return Summary{Verdict: verdictWord(r.Verdict), Headline: headline(r), Facts: factSentences(r), Trust: trust(r)}
 }
 
-func verdictWord(v oracle.Verdict) string {
-	switch v {
-	case oracle.Pass:
-		return "pass"
-	case oracle.Fail:
-		return "fail"
-	case result.Aborted:
-		return "ended early"
-	default:
-		return notKnown
-	}
-}
+// verdictWord is one of the four words: a result that was read from a file may hold any text.
+func verdictWord(v oracle.Verdict) string { return verdictClass(v) }
 
 func headline(r *result.Result) string {
 	expected := ""
@@ -62,9 +52,9 @@ func headline(r *result.Result) string {
 		}
 		return sentence("Failed" + expected + ": " + first)
 	case result.Aborted:
-		return sentence("Ended early" + expected + ": " + first)
+		return sentence("Aborted" + expected + ": " + first)
 	default:
-		return sentence("Not known" + expected + ": " + first)
+		return sentence("Unknown" + expected + ": " + first)
 	}
 }
 
@@ -112,10 +102,14 @@ func accountSentence(r *result.Result) string {
 	if c.Offered == 0 {
 		return "No message was offered."
 	}
-	text := fmt.Sprintf("Of %s offered, the broker acknowledged %s", messages(c.Offered), number(c.Acked))
-	if c.InDoubt > 0 {
-		text += fmt.Sprintf(" and left %s in doubt", number(c.InDoubt))
+	told := []string{"acknowledged " + number(c.Acked)}
+	if c.Failed > 0 {
+		told = append(told, "refused "+number(c.Failed))
 	}
+	if c.InDoubt > 0 {
+		told = append(told, fmt.Sprintf("left %s in doubt", number(c.InDoubt)))
+	}
+	text := fmt.Sprintf("Of %s offered, the broker %s", messages(c.Offered), enumerate(told))
 	if !r.Drained || !r.Complete {
 		return text + fmt.Sprintf("; %s of those are known to be processed, and what became of the others is not known.", number(c.Processed))
 	}
@@ -123,6 +117,15 @@ func accountSentence(r *result.Result) string {
 		return text + fmt.Sprintf("; %s were processed and none was lost.", number(c.Processed))
 	}
 	return text + fmt.Sprintf("; %s were processed and %s lost.", number(c.Processed), number(c.Lost))
+}
+
+// enumerate joins with commas, and "and" before the last.
+func enumerate(parts []string) string {
+	n := len(parts) - 1
+	if n < 1 {
+		return strings.Join(parts, "")
+	}
+	return strings.Join(parts[:n], ", ") + " and " + parts[n]
 }
 
 func downtimeSentence(r *result.Result) string {
@@ -155,8 +158,16 @@ func trustAccount(r *result.Result) Trust {
 	c := r.Counts
 	t := Trust{oracle.Pass, "The account closes", fmt.Sprintf("%s offered = %s acked + %s failed + %s in doubt",
 		number(c.Offered), number(c.Acked), number(c.Failed), number(c.InDoubt))}
+	ends := c.Processed + c.DeadLettered + c.Queued + c.Lost + c.Unaccounted
+	if r.Groups == 1 {
+		t.How += fmt.Sprintf("; %s acked = %s processed + %s dead-lettered + %s queued + %s lost", number(c.Acked), number(c.Processed),
+			number(c.DeadLettered), number(c.Queued), number(c.Lost))
+		if c.Unaccounted > 0 {
+			t.How += fmt.Sprintf(" + %s of which nobody knows", number(c.Unaccounted))
+		}
+	}
 	switch {
-	case c.Offered != c.Acked+c.Failed+c.InDoubt:
+	case c.Offered != c.Acked+c.Failed+c.InDoubt || r.Groups == 1 && c.Acked != ends:
 		t.Holds, t.What = oracle.Fail, "The account does not close"
 	case c.Offered == 0:
 		t.Holds, t.What, t.How = oracle.Unknown, "There is nothing to account for", "no message was offered"

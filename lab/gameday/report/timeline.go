@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/havoqlab/havoq/lab/gameday/result"
 )
@@ -22,7 +23,7 @@ type layout struct {
 func layouts() []layout {
 	return []layout{
 		{class: "wide", width: 1040, left: 78, right: 12, ticks: 14, wide: true},
-		{class: "narrow", width: 360, left: 46, right: 6, ticks: 5},
+		{class: "narrow", width: 360, left: 58, right: 6, ticks: 5},
 	}
 }
 
@@ -41,6 +42,8 @@ type chart struct {
 	canvas
 	layout
 	result *result.Result
+	phases []result.Phase // at most maxMarks
+	faults []result.Fault
 	end    float64 // seconds
 	y      float64 // where the next panel begins
 	top    float64 // where the first one began
@@ -50,6 +53,8 @@ type chart struct {
 func timeline(r *result.Result, l layout) template.HTML {
 	c := &chart{layout: l, result: r, end: max(r.Seconds, r.Timeline.Bucket, 0.001)}
 	c.canvas.width = l.width
+	c.phases, _ = cut(r.Phases, maxMarks)
+	c.faults, _ = cut(r.Faults, maxMarks)
 	body := &canvas{}
 	c.phaseLabels()
 	c.faultLabels()
@@ -108,8 +113,8 @@ type label struct {
 	class    string
 }
 
-// maxRows bounds how many rows of labels there are; what finds no room keeps its mark, and its tooltip.
-const maxRows = 4
+// maxLabelRows bounds how many rows of labels there are; what finds no room keeps its mark, and its tooltip.
+const maxLabelRows = 4
 
 // rows puts labels into rows so that none covers another, and returns how many rows it took.
 func (c *chart) rows(labels []label) int {
@@ -120,7 +125,7 @@ func (c *chart) rows(labels []label) int {
 		x := min(l.from, c.layout.width-width)
 		row := slices.IndexFunc(ends, func(end float64) bool { return end <= x })
 		if row < 0 {
-			if len(ends) == maxRows {
+			if len(ends) == maxLabelRows {
 				continue
 			}
 			ends, row = append(ends, 0), len(ends)
@@ -133,7 +138,7 @@ func (c *chart) rows(labels []label) int {
 
 func (c *chart) phaseLabels() {
 	var labels []label
-	for _, p := range c.result.Phases {
+	for _, p := range c.phases {
 		labels = append(labels, label{from: c.at(p.From), text: p.Name, class: "phase"})
 	}
 	c.y += float64(c.rows(labels)) * rowHeight
@@ -141,7 +146,7 @@ func (c *chart) phaseLabels() {
 
 func (c *chart) faultLabels() {
 	var labels []label
-	for _, f := range c.result.Faults {
+	for _, f := range c.faults {
 		labels = append(labels, label{from: c.at(f.Begin), text: "⚡ " + f.Name, class: "fault"})
 	}
 	c.y += float64(c.rows(labels))*rowHeight + 6
@@ -150,7 +155,7 @@ func (c *chart) faultLabels() {
 // shades mark the faults and the beginnings of the phases behind all panels.
 func (c *chart) shades() {
 	bottom := c.y - panelGap/2
-	for _, f := range c.result.Faults {
+	for _, f := range c.faults {
 		from, to := c.at(f.Begin), c.x(c.end)
 		if f.Gone > 0 {
 			to = c.at(f.Gone)
@@ -161,15 +166,15 @@ func (c *chart) shades() {
 			c.line("heal", c.at(f.Heal), c.top-4, c.at(f.Heal), bottom)
 		}
 	}
-	for _, p := range c.result.Phases {
+	for _, p := range c.phases {
 		c.line("phase-mark", c.at(p.From), 2, c.at(p.From), bottom)
 	}
 }
 
 func faultTitle(f result.Fault) string {
-	text := f.Name
+	text := clip(f.Name, 120)
 	if f.What != "" && f.What != f.Name {
-		text += " (" + f.What + ")"
+		text += " (" + clip(f.What, 120) + ")"
 	}
 	text += ": began " + since(f.Begin)
 	for _, step := range []struct {
@@ -199,11 +204,14 @@ func (c *chart) title(name string, keys ...key) {
 		}
 	}
 	for _, k := range keys {
-		c.rect("swatch "+k.class, x, c.y+5, 14, 8, "")
+		c.rect("swatch "+k.class, x, c.y+4, 14, 10, "")
+		if _, hatch := nodeLook(strings.TrimPrefix(k.class, "node-")); hatch != "" {
+			c.hatch(hatch, x, c.y+4, 14, 10)
+		}
 		c.text("key", x+19, c.y+13, k.name)
 		x += textWidth(k.name) + 36
 	}
-	c.y += titleHeight
+	c.y += titleHeight + 3
 }
 
 // scale maps values of one panel to its height, top down.
@@ -248,13 +256,24 @@ func (c *chart) rates() {
 	ticks := linearTicks(top, 4)
 	s := c.grid(ticks, 132, linear(ticks))
 	c.path("sent area", c.steps(t.Sent, s, true), "")
-	c.path("errors area", c.steps(t.Errors, s, true), "")
+	c.path("errors area", c.steps(slivers(t.Errors, s), s, true), "")
 	c.path("acked line", c.steps(t.Acked, s, false), "")
 	c.path("processed line", c.steps(t.Processed, s, false), "")
 	c.tooltips(s, func(i int) string {
 		return fmt.Sprintf("%s: sent %s/s, acked %s/s, processed %s/s, errors %s/s", c.bucketTime(i), shortRate(t.Sent, i),
 			shortRate(t.Acked, i), shortRate(t.Processed, i), shortRate(t.Errors, i))
 	})
+}
+
+// slivers raises small values to what can be seen: one error among thousands must show.
+func slivers(series []float64, s scale) []float64 {
+	out := slices.Clone(series)
+	for i, v := range out {
+		if v > 0 && s.y(0)-s.y(v) < 2.5 {
+			out[i] = v * 2.5 / max(s.y(0)-s.y(v), 1e-6)
+		}
+	}
+	return out
 }
 
 func shortRate(series []float64, i int) string {

@@ -30,6 +30,7 @@ type facts struct {
 	exposed          int64
 	begun            int // faults
 	active           map[string]bool
+	groups           map[string]bool
 }
 
 // probe collects the answers to one probe.
@@ -51,6 +52,7 @@ func newFacts(end int64) *facts {
 		memory:   memory{now: map[string]int64{}, by: map[string]Resource{}},
 		probes:   map[string]*probe{},
 		active:   map[string]bool{},
+		groups:   map[string]bool{},
 	}
 }
 
@@ -80,6 +82,7 @@ func (f *facts) observe(e *history.Event) {
 			f.memory.sample(e.Node, int64(e.Value))
 		}
 	case history.Drain:
+		f.groups[e.Group] = true
 		f.drains = append(f.drains, f.drain(e))
 	case history.Abort:
 		if f.abort == nil {
@@ -132,6 +135,7 @@ func (f *facts) send(e *history.Event) {
 }
 
 func (f *facts) deliver(e *history.Event) {
+	f.groups[e.Group] = true
 	if e.Damage == history.Foreign || e.Damage == history.CorruptEnvelope || !f.messages.deliver(e.Identity, e.Group) {
 		return
 	}

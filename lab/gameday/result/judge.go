@@ -2,7 +2,6 @@ package result
 
 import (
 	"errors"
-	"fmt"
 	"iter"
 	"strings"
 	"time"
@@ -27,10 +26,7 @@ func Judge(in Input) (*Result, error) {
 	if in.Scenario == nil || in.Events == nil {
 		return nil, errors.New("judge a run: a scenario and a history are needed")
 	}
-	verdict, test, end, err := consult(in)
-	if err != nil {
-		return nil, fmt.Errorf("judge run %s: %w", in.Run.Name, err)
-	}
+	verdict, test, end := consult(in)
 	f := newFacts(end)
 	for e := range in.Events() {
 		f.observe(&e)
@@ -100,7 +96,7 @@ func layer(what string) string {
 // measure adds the figures that need no judgement.
 func (r *Result) measure(f *facts) {
 	r.Seconds = float64(f.end) / 1e9
-	r.Abort, r.Drains, r.Exposed, r.Groups = f.abort, f.drains, f.exposed, len(f.messages.groups)
+	r.Abort, r.Drains, r.Exposed, r.Groups = f.abort, f.drains, f.exposed, len(f.groups)
 	r.Phases, r.Log = f.phases.result(), f.log.result(f.end)
 	r.Timeline = f.timeline.Timeline
 	r.Timeline.Nodes = f.nodes.states

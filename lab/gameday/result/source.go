@@ -61,7 +61,6 @@ func (s source) account(metric string) (v float64, ok, is bool) {
 	counts := map[string]int64{
 		"offered": c.Offered, "acked": c.Acked, "failed": c.Failed, "in_doubt": c.InDoubt, "not_sent": c.NotSent,
 		"attempts": c.Attempts, "delivered": c.Delivered, "processed": c.Processed, "dead_lettered": c.DeadLettered,
-		"in_doubt_processed": c.DoubtProcessed, "deliveries": c.Deliveries,
 	}
 	if n, is := counts[metric]; is {
 		return float64(n), r.Complete, true

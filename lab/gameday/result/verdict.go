@@ -144,9 +144,20 @@ func distrust(r *Result) (why []string) {
 		why = append(why, fmt.Sprintf("the judge found only %d of the %d anomalies planted in a copy of this history (missed: %s)",
 			t.Found, t.Planted, strings.Join(t.Missed, ", ")))
 	}
-	if r.Complete && r.Counts.Offered != r.Counts.Acked+r.Counts.Failed+r.Counts.InDoubt {
+	return append(why, unclosed(r)...)
+}
+
+// unclosed says where the account of the messages does not add up: then the judge, or the history, is wrong. With several
+// groups the second equation holds for each group and the streams that it is responsible for, which the oracle sees to.
+func unclosed(r *Result) (why []string) {
+	c := r.Counts
+	if c.Offered != c.Acked+c.Failed+c.InDoubt {
 		why = append(why, fmt.Sprintf("the account does not close: %d offered are not %d acked + %d failed + %d in doubt",
-			r.Counts.Offered, r.Counts.Acked, r.Counts.Failed, r.Counts.InDoubt))
+			c.Offered, c.Acked, c.Failed, c.InDoubt))
+	}
+	if r.Groups == 1 && c.Acked != c.Processed+c.DeadLettered+c.Queued+c.Lost+c.Unaccounted {
+		why = append(why, fmt.Sprintf("the account does not close: %d acked are not %d processed + %d dead-lettered + %d queued + %d lost "+
+			"+ %d unaccounted", c.Acked, c.Processed, c.DeadLettered, c.Queued, c.Lost, c.Unaccounted))
 	}
 	return why
 }

@@ -12,9 +12,7 @@ import (
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
 
-func duration(d scenario.Duration) time.Duration { return time.Duration(d) }
-
-func seconds(d scenario.Duration) string { return criteria.FormatSeconds(duration(d).Seconds()) }
+func seconds(d scenario.Duration) string { return criteria.FormatSeconds(time.Duration(d).Seconds()) }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
 
