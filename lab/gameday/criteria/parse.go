@@ -29,9 +29,11 @@ func Parse(text string) (Criterion, error) {
 	if err != nil {
 		return Criterion{}, err
 	}
+	end := p.at
 	if word, at := p.word(); word == "for" {
 		return Criterion{}, p.errorf(at, `"for" belongs to guards: a criterion is judged once, at the end`)
 	}
+	p.at = end
 	return c, p.end()
 }
 
@@ -134,8 +136,7 @@ func (p *parser) aggregate(agg string, aggAt int) (Metric, Query, error) {
 	case len(m.Aggs) == 0:
 		return m, q, p.errorf(aggAt, "%s is one number: write it without %s( )", word, agg)
 	case !slices.Contains(m.Aggs, agg):
-		return m, q, p.errorf(aggAt, "unknown aggregation %q of %s%s there are %s",
-			agg, word, orSemicolon(DidYouMean(agg, m.Aggs)), strings.Join(m.Aggs, ", "))
+		return m, q, p.errorf(aggAt, "unknown aggregation %q of %s; there are %s", agg, word, strings.Join(m.Aggs, ", "))
 	}
 	if p.take(',') {
 		if q.Phase, err = p.phase(m); err != nil {
@@ -156,8 +157,7 @@ func (p *parser) phase(m Metric) (string, error) {
 	case !p.phases || !m.Phase:
 		return "", p.errorf(at, "%s is of the whole run: it cannot be limited to a phase", m.Name)
 	case !slices.Contains(Phases(), word):
-		return "", p.errorf(at, "unknown phase %q%s there are %s",
-			word, orSemicolon(DidYouMean(word, Phases())), strings.Join(Phases(), ", "))
+		return "", p.errorf(at, "unknown phase %q; there are %s", word, strings.Join(Phases(), ", "))
 	}
 	return word, nil
 }
@@ -250,7 +250,7 @@ func (p *parser) while(keep func(c byte) bool) (string, int) {
 
 func (p *parser) word() (string, int) {
 	return p.while(func(c byte) bool {
-		return isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '.' || c == '-'
+		return isDigit(c) || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == '.' || c == '-' || c >= utf8.RuneSelf
 	})
 }
 
@@ -260,11 +260,4 @@ func (p *parser) operator() (string, int) {
 
 func (p *parser) bound() (string, int) {
 	return p.while(func(c byte) bool { return c != ' ' && c != '\t' })
-}
-
-func orSemicolon(suggestion string) string {
-	if suggestion == "" {
-		return ";"
-	}
-	return suggestion
 }

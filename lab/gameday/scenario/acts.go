@@ -92,9 +92,7 @@ func (r *reader) checkTarget(s *Scenario, n *node, verb, path string) {
 	switch {
 	case verb == "crash":
 		r.checkConsumer(s, n, path)
-	case s.Target.Cluster == nil:
-		r.fail(n, path, "needs a cluster that havoq starts: write target: { cluster: { embedded: nats, nodes: 3 } }")
-	case n.text == "follower" && s.Target.Cluster.Replicas < 2:
+	case n.text == "follower" && s.Target.Cluster != nil && s.Target.Cluster.Replicas < 2:
 		r.fail(n, path, "the stream has one replica, so there is no follower: name a node, or leader")
 	default:
 		words := append(nodeNames(s), "leader", "follower", "all")
@@ -106,7 +104,10 @@ func (r *reader) checkTarget(s *Scenario, n *node, verb, path string) {
 }
 
 func (r *reader) checkNode(s *Scenario, n *node, path string, words []string) {
-	if s.Target.Cluster == nil {
+	switch {
+	case s.Target == Target{}: // missing, and reported
+		return
+	case s.Target.Cluster == nil:
 		r.fail(n, path, "needs a cluster that havoq starts: write target: { cluster: { embedded: nats, nodes: 3 } }")
 		return
 	}
@@ -167,9 +168,9 @@ func (a Act) String() string {
 	case "wipe":
 		out = "kill -9 " + on + " and wipe its disk"
 	case "crash":
-		out = "crash " + on + ", dropping what they have in hand"
-		if target != "consumers" {
-			out = "crash " + on + ", dropping what it has in hand"
+		out = "crash " + on + " with what it has in hand"
+		if target == "consumers" {
+			out = "crash " + on + " with what they have in hand"
 		}
 	default:
 		return "nothing"

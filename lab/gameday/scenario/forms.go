@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,10 +126,7 @@ func (c *Recover) readStart(r *reader, n *node, path string) {
 	}
 	c.Start = start.text
 	if wipe := n.get("wipe"); wipe != nil {
-		c.Wipe = wipe.kind == other && wipe.text == "true"
-		if wipe.kind != other || wipe.text != "true" && wipe.text != "false" {
-			r.fail(wipe, joined(path, "wipe"), "%q is neither true nor false", wipe.text)
-		}
+		r.value(wipe, reflect.ValueOf(&c.Wipe).Elem(), joined(path, "wipe"))
 	}
 	r.later(func(s *Scenario) { r.checkNode(s, start, joined(path, "start"), nodeNames(s)) })
 }

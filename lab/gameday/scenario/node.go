@@ -12,9 +12,9 @@ import (
 type kind uint8
 
 const (
-	null kind = iota
-	text      // a string
-	other     // a number or a boolean
+	null  kind = iota
+	text       // a string
+	other      // a number or a boolean
 	mapping
 	sequence
 )
@@ -47,6 +47,7 @@ type node struct {
 	text    string // scalars: the value as written, unquoted
 	inside  int    // scalars: columns from at to the text's first letter, or -1 if its letters are not where they are written
 	loose   bool   // came from --set, where a text needs no quotes
+	refused bool   // reported already: what is missing here is not missing
 	entries []entry
 	items   []*node
 }
@@ -106,6 +107,7 @@ func (c *converter) node(in ast.Node, depth int) *node {
 	}
 	n := &node{at: c.place(in.GetToken()), loose: c.loose, inside: -1}
 	if depth > maxDepth {
+		n.refused = true
 		c.fail(n.at, "nested deeper than %d levels", maxDepth)
 		return n
 	}
@@ -127,10 +129,13 @@ func (c *converter) node(in ast.Node, depth int) *node {
 			n.items = append(n.items, c.node(item, depth+1))
 		}
 	case *ast.AnchorNode, *ast.AliasNode:
+		n.refused = true
 		c.fail(n.at, "anchors (&) and aliases (*) are not used in scenarios: write the value out")
 	case *ast.TagNode:
+		n.refused = true
 		c.fail(n.at, "tag %s: tags are not used in scenarios, remove it", v.GetToken().Value)
 	default:
+		n.refused = true
 		c.fail(n.at, "%s is not used in scenarios: write plain keys, texts, numbers and lists", in.Type())
 	}
 	return n
@@ -155,11 +160,14 @@ func (c *converter) mapping(n *node, values []*ast.MappingValueNode, depth int) 
 			n.at = at // the parser's own place of a mapping is its first colon
 		}
 		switch pair.Key.(type) {
+		case *ast.StringNode, *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode, *ast.NullNode:
 		case *ast.MergeKeyNode:
+			n.refused = true
 			c.fail(at, "merge keys (<<) are not used in scenarios: write the keys out")
 			continue
-		case *ast.MappingKeyNode:
-			c.fail(at, `"?" keys are not used in scenarios: write "key: value"`)
+		default:
+			n.refused = true
+			c.fail(at, `%s as a key is not used in scenarios: write "key: value"`, pair.Key.Type())
 			continue
 		}
 		key := pair.Key.GetToken().Value

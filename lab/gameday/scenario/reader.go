@@ -15,6 +15,7 @@ import (
 type reader struct {
 	timing  string // the chosen timing
 	timings []timed
+	needed  []timed           // a timing that is named elsewhere
 	checks  []func(*Scenario) // what can be judged only when all is read
 	errs    Errors
 }
@@ -50,6 +51,9 @@ func (r *reader) later(check func(*Scenario)) { r.checks = append(r.checks, chec
 
 // value reads n into v.
 func (r *reader) value(n *node, v reflect.Value, path string) {
+	if n.refused {
+		return
+	}
 	if n.kind == null {
 		r.fail(n, orRoot(path), "has no value: give it one, or remove the key")
 		return
@@ -107,7 +111,7 @@ func (r *reader) field(n *node, field reflect.StructField, v reflect.Value, path
 			r.bounds(in, v, tag, path)
 		}
 	case tag.Get("required") != "":
-		r.fail(n, path, "missing: write for example  %s", tag.Get("required"))
+		r.fail(n, path, "missing: write for example %s", tag.Get("required"))
 	case tag.Get("default") != "":
 		r.value(&node{kind: text, text: tag.Get("default"), loose: true, inside: -1}, v, path)
 	case field.Type.Kind() == reflect.Struct && !v.Addr().Type().Implements(reflect.TypeFor[custom]()):
@@ -214,7 +218,7 @@ func (r *reader) plain(n *node, v reflect.Value, path string) {
 		}
 		v.SetUint(u)
 	case reflect.Bool:
-		if n.kind != other || n.text != "true" && n.text != "false" {
+		if n.kind != other && !n.loose || n.text != "true" && n.text != "false" {
 			r.fail(n, path, "%q is neither true nor false", n.text)
 		}
 		v.SetBool(n.text == "true")
@@ -242,6 +246,9 @@ func (r *reader) unknownKey(e entry, path string, t reflect.Type) {
 func remedy(word string, words []string) string {
 	if near := criteria.DidYouMean(word, words); near != "" {
 		return near
+	}
+	if len(words) == 1 {
+		return "; there is only " + words[0]
 	}
 	return "; there are " + strings.Join(words, ", ")
 }

@@ -42,6 +42,9 @@ func (p *Phase) check(r *reader, n *node, path string) {
 }
 
 func (p *Prerequisite) check(r *reader, n *node, path string) {
+	if timing := n.get("timing"); timing != nil && timing.kind == text {
+		r.needed = append(r.needed, timed{timing.at, joined(path, "timing"), []string{timing.text}})
+	}
 	if (n.get("check") == nil) == (n.get("confirm") == nil) {
 		r.fail(n, path, `write one of check: "cluster.nodes >= 3" (havoq looks) and confirm: "dashboard open" (a person says)`)
 	}

@@ -15,8 +15,7 @@ func Runbook(s *Scenario) string {
 	if s.Hypothesis != "" {
 		fmt.Fprintf(&b, "**Hypothesis:** %s\n\n", strings.Join(strings.Fields(s.Hypothesis), " "))
 	}
-	command := "havoq run " + s.command()
-	fmt.Fprintf(&b, "Run all of it: `%s`%s\n", command, s.otherTimings(command))
+	fmt.Fprintf(&b, "Run all of it: `%s`%s\n", s.command(s.Set["timing"]), s.otherTimings())
 	s.writePrerequisites(&b)
 	s.writeRoles(&b)
 	s.writeSetup(&b)
@@ -26,23 +25,36 @@ func Runbook(s *Scenario) string {
 	return b.String()
 }
 
-// command is what stands behind "havoq run": a file, or the name of a shipped scenario.
-func (s *Scenario) command() string {
-	out := s.File
-	if out == "" || out == s.Name+".yaml" {
-		out = s.Name
+// command runs the scenario, a file or a shipped one, as it was read, with this timing (empty: its own).
+func (s *Scenario) command(timing string) string {
+	out := "havoq run " + s.File
+	if s.File == "" || s.File == s.Name+".yaml" {
+		out = "havoq run " + s.Name
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Set)) {
-		out += " --set " + key + "=" + s.Set[key]
+		if key != "timing" {
+			out += " --set " + quoted(key+"="+s.Set[key])
+		}
+	}
+	if timing != "" {
+		out += " --set timing=" + timing
 	}
 	return out
 }
 
-func (s *Scenario) otherTimings(command string) string {
+// quoted writes a word for a shell.
+func quoted(word string) string {
+	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/=:%,") == "" {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
+
+func (s *Scenario) otherTimings() string {
 	var others []string
 	for _, name := range s.Timings {
 		if name != s.Timing {
-			others = append(others, fmt.Sprintf("`%s --set timing=%s`", command, name))
+			others = append(others, fmt.Sprintf("`%s`", s.command(name)))
 		}
 	}
 	if len(others) == 0 {
@@ -107,12 +119,11 @@ func (s *Scenario) writeSteps(b *strings.Builder) {
 		next(stepWords(p))
 		switch {
 		case p.Inject != nil && len(p.Inject.Names) == 0:
-			writeAct(b, p.Inject.Act)
+			fmt.Fprintf(b, "   - %s\n", actCode(p.Inject.Act))
 		case p.Inject != nil:
 			for _, name := range p.Inject.Names {
 				f, _ := s.Fault(name)
-				fmt.Fprintf(b, "   - %s: %s\n", name, f.Do)
-				writeAct(b, f.Do)
+				fmt.Fprintf(b, "   - %s: %s: %s\n", name, f.Do, actCode(f.Do))
 			}
 		case p.Recover != nil:
 			s.writeRecover(b, *p.Recover)
@@ -139,18 +150,18 @@ func stepWords(p Phase) string {
 	}
 }
 
-// writeAct shows the act as a step of a scenario, and as a call in Go where it has a name there.
-func writeAct(b *strings.Builder, a Act) {
+// actCode shows the act as a step of a scenario, and as a call in Go where it has one of its own there.
+func actCode(a Act) string {
 	verb, target := a.Verb()
 	lease := ""
 	if a.For > 0 {
 		lease = ", for: " + a.For.String()
 	}
-	fmt.Fprintf(b, "   `- inject: { %s: %s%s }`", verb, target, lease)
+	out := fmt.Sprintf("`inject: { %s: %s%s }`", verb, target, lease)
 	if call := goCall(verb, target); call != "" {
-		fmt.Fprintf(b, ", in Go `%s`", call)
+		out += fmt.Sprintf(", in Go `%s`", call)
 	}
-	b.WriteString("\n")
+	return out
 }
 
 // goCall is the method of cluster.Cluster, or of workload.Workload, that does it.
@@ -179,13 +190,13 @@ func numberedNode(target string) bool {
 func (s *Scenario) writeRecover(b *strings.Builder, c Recover) {
 	switch {
 	case c.Start != "" && c.Wipe:
-		fmt.Fprintf(b, "   `- recover: { start: %s, wipe: true }`\n", c.Start)
+		fmt.Fprintf(b, "   - `recover: { start: %s, wipe: true }`\n", c.Start)
 	case c.Start != "":
-		fmt.Fprintf(b, "   `- recover: { start: %s }`, in Go `cluster.RecoverBroker(ctx, %q)`\n", c.Start, c.Start)
+		fmt.Fprintf(b, "   - `recover: { start: %s }`, in Go `cluster.RecoverBroker(ctx, %q)`\n", c.Start, c.Start)
 	case len(c.Names) == 0:
-		b.WriteString("   `- recover: all`, in Go `cluster.RecoverBroker(ctx, node)` for each\n")
+		b.WriteString("   - `recover: all`, in Go `cluster.RecoverBroker(ctx, node)` for each\n")
 	default:
-		fmt.Fprintf(b, "   `- recover: [%s]`\n", strings.Join(c.Names, ", "))
+		fmt.Fprintf(b, "   - `recover: [%s]`\n", strings.Join(c.Names, ", "))
 	}
 }
 

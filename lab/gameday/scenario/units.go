@@ -85,6 +85,11 @@ func (r *reader) checkTimings(chosen *node) []string {
 	if len(known) == 0 {
 		known = []string{"quick"}
 	}
+	for _, use := range r.needed {
+		if name := use.names[0]; !slices.Contains(known, name) {
+			r.failAt(use.at, "%s: unknown timing %q%s", use.path, name, remedy(name, known))
+		}
+	}
 	if !slices.Contains(known, r.timing) {
 		at := chosen
 		if at == nil {

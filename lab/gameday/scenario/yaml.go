@@ -93,12 +93,9 @@ func (r *reader) set(root *node, key, value string) {
 		r.failAt(place{source: source}, "longer than 4096 bytes: put it into the file")
 		return
 	}
-	leaf := r.tree(source, []byte(value), true)
+	leaf := r.leaf(source, value)
 	if leaf == nil {
 		return
-	}
-	if leaf.kind == null {
-		leaf = &node{kind: text, at: place{source: source}, loose: true, inside: -1}
 	}
 	parts := strings.Split(key, ".")
 	at := root
@@ -111,6 +108,15 @@ func (r *reader) set(root *node, key, value string) {
 		}
 		at = next
 	}
+}
+
+// leaf reads the value of a --set: as YAML where it is a list, a mapping or quoted, else as it stands ("> 0" is a comparison
+// there, and no folded text).
+func (r *reader) leaf(source, value string) *node {
+	if value != "" && strings.IndexByte(`[{"'`, value[0]) >= 0 {
+		return r.tree(source, []byte(value), true)
+	}
+	return &node{kind: text, text: value, at: place{source: source}, loose: true, inside: -1}
 }
 
 // child goes one step down the path of a --set, and puts leaf there at its end. A missing key is made: the reader then knows
