@@ -119,7 +119,7 @@ func (c *Cluster) Pause(ctx context.Context, name string) (evidence string, err 
 		if n.now() == Paused {
 			return "", errors.New("it is paused already")
 		}
-		if err := c.keeper.present(ctx, p); err != nil { // only the keeper can end a paused node everywhere
+		if err := c.keeper.keep(ctx, p); err != nil { // only the keeper can end a paused node everywhere
 			return "", err
 		}
 		if err := p.pause(); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -26,27 +27,35 @@ type keeper struct {
 	kept []*process
 }
 
-// keep puts a process into the keeper's care and returns when the keeper has confirmed it. If the keeper is gone, because
-// somebody killed it, another takes its place.
+// keep puts a process into the keeper's care and returns when the keeper has confirmed it. It may be called again for the
+// same one, to be sure. If the keeper is gone, because somebody killed it, another takes its place.
 func (k *keeper) keep(ctx context.Context, p *process) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, keeperLimit)
 	defer cancel()
-	k.kept = append(alive(k.kept), p)
-	if k.proc != nil && k.proc.alive() {
-		return k.tell(ctx, p)
-	}
+	k.kept = slices.DeleteFunc(k.kept, func(q *process) bool { return q == p || !q.alive() })
+	k.kept = append(k.kept, p)
 	if k.proc != nil {
-		k.cluster.cfg.Logger.Error("the keeper is gone, another takes its place", "pid", k.proc.pid(), "end", k.proc.ending())
-		k.proc = nil
+		err := k.tell(ctx, p)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		k.cluster.cfg.Logger.Error("the keeper is gone, another takes its place", "pid", k.proc.pid(), "error", err)
+		if err := k.proc.kill(); err != nil {
+			return fmt.Errorf("cluster: replace the keeper: %w", err)
+		}
 	}
-	proc, err := k.cluster.spawn(ctx, "keeper", "", filepath.Join(k.cluster.cfg.Dir, "keeper.log"), "")
+	return k.replace(ctx)
+}
+
+// replace starts a keeper that knows all.
+func (k *keeper) replace(ctx context.Context) (err error) {
+	k.proc, err = k.cluster.spawn(ctx, "keeper", "", filepath.Join(k.cluster.cfg.Dir, "keeper.log"), "")
 	if err != nil {
 		return err
 	}
-	k.proc = proc
-	if err := proc.awaitHello(ctx); err != nil {
+	if err := k.proc.awaitHello(ctx); err != nil {
 		return err
 	}
 	for _, p := range k.kept {
@@ -55,17 +64,6 @@ func (k *keeper) keep(ctx context.Context, p *process) error {
 		}
 	}
 	return nil
-}
-
-// present makes sure that there is a keeper which knows p.
-func (k *keeper) present(ctx context.Context, p *process) error {
-	k.mu.Lock()
-	there := k.proc != nil && k.proc.alive()
-	k.mu.Unlock()
-	if there {
-		return nil
-	}
-	return k.keep(ctx, p)
 }
 
 func (k *keeper) tell(ctx context.Context, p *process) error {
@@ -103,16 +101,6 @@ func (p *process) alive() bool {
 	default:
 		return true
 	}
-}
-
-func alive(all []*process) []*process {
-	var left []*process
-	for _, p := range all {
-		if p.alive() {
-			left = append(left, p)
-		}
-	}
-	return left
 }
 
 // ward is a process in the keeper's care, by the keeper's own handle, which on Linux stays with the process even if its
