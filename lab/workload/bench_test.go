@@ -63,8 +63,8 @@ func TestBenchCountsMessages(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			lost := r.UnknownAttempts // taken twice: received more often than sent
-			if r.Sent != 12_345 || r.Received != 12_345+lost || r.FailedAttempts < 50 || r.UnknownAttempts < 50 || !r.Recorded || r.Left != 0 {
+			lost := r.UnknownAttempts // taken twice: received more often than sent, the last ones perhaps after the window
+			if r.Sent != 12_345 || r.Received < 12_345 || r.Received > 12_345+lost || r.FailedAttempts < 50 || r.UnknownAttempts < 50 || !r.Recorded || r.Left != 0 {
 				t.Errorf("%+v", r)
 			}
 			if r.Ack.Max < 10*time.Millisecond { // a retry waits

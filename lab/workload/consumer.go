@@ -116,9 +116,6 @@ func (l *life) take(ds []queue.Delivery) {
 		l.settle(ds)
 	}
 	for i := range ds {
-		if l.crashed.Err() != nil {
-			return
-		}
 		l.process(&ds[i], at)
 	}
 	if !c.w.cfg.AckEarly {
@@ -135,6 +132,9 @@ func (l *life) take(ds []queue.Delivery) {
 // taken off the queue with the others. A message that was processed before is processed again, as an application would.
 func (l *life) process(d *queue.Delivery, at time.Duration) {
 	c := l.c
+	if l.crashed.Err() != nil {
+		return
+	}
 	if d.Attempt > 1 {
 		c.received.redelivered.Add(1)
 	}

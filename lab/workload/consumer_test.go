@@ -17,7 +17,13 @@ import (
 // crashUnderLoad crashes all consumers with messages in hand, brings them back, and says how many acked messages were never
 // processed.
 func crashUnderLoad(t *testing.T, early bool) (lost int64, evidence string, drained workload.DrainResult) {
-	b := newBed(t, memory.Config{AckTimeout: 2 * time.Second})
+	b := newBed(t, memory.Config{AckTimeout: 2 * time.Second}, queue.Hooks{
+		Settle: func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+			if ctx.Err() != nil {
+				t.Error("settled after the crash")
+			}
+			return next(ctx, how, ds)
+		}})
 	w := b.begin(workload.Config{Consumers: 2, Rate: 400, Work: 10 * time.Millisecond, AckEarly: early})
 	time.Sleep(3 * time.Second)
 	evidence, err := w.Crash(t.Context(), workload.Consumers)
@@ -25,6 +31,9 @@ func crashUnderLoad(t *testing.T, early bool) (lost int64, evidence string, drai
 		t.Fatal(err)
 	}
 	processed := w.Stats().Work
+	if n := w.Stats().InHand; n != 0 {
+		t.Errorf("crashed consumers hold %d", n)
+	}
 	time.Sleep(time.Second)
 	if now := w.Stats().Work; now != processed {
 		t.Errorf("crashed consumers processed %d messages", now-processed)
@@ -190,18 +199,22 @@ func TestDamagedAndForeignAreCountedAndNotProcessed(t *testing.T) {
 
 func TestReceiveErrorsAreRetriedWithBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		calls := 0
+		b0 := time.Now()
+		calls, well := 0, time.Duration(0)
 		b := newBed(t, memory.Config{}, queue.Hooks{
 			Receive: func(ctx context.Context, _ *queue.Session, most int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 				if calls++; calls < 20 {
 					return nil, errors.New("no broker")
 				}
+				if calls == 20 {
+					well = time.Since(b0)
+				}
 				return next(ctx, most)
 			}})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 10})
 		time.Sleep(30 * time.Second)
-		if s, _ := b.end(w); s.ReceiveErrors != 19 || s.Processed != 301 {
-			t.Errorf("%+v", s)
+		if s, _ := b.end(w); s.ReceiveErrors != 19 || s.Processed != 301 || well < 3*time.Second || well > 19*time.Second {
+			t.Errorf("%+v; well after %s", s, well)
 		}
 	})
 }

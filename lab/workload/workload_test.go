@@ -156,6 +156,49 @@ func TestSetRateBendsTheSchedule(t *testing.T) {
 	})
 }
 
+func TestSetRateCountsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, memory.Config{})
+		w := b.begin(workload.Config{Consumers: 1, Rate: 0.01})
+		time.Sleep(100 * time.Millisecond)
+		if err := w.SetRate(100); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(505 * time.Millisecond)
+		if s := w.Stats(); s.Offered != 51 { // message 0 and half a second
+			t.Errorf("%+v", s)
+		}
+		b.end(w)
+	})
+}
+
+// A track's numbers are in the history before they are used, so that a history that ends with a kill -9 can be judged.
+func TestNumbersAreReservedBeforeTheyAreUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, memory.Config{})
+		w := b.begin(workload.Config{Producers: 2, Rate: 10_000})
+		time.Sleep(time.Second)
+		b.end(w)
+		reserved, count := map[queue.Track]uint64{}, 0
+		for e := range b.events.Events() {
+			switch track := e.Identity.Track(); e.Kind {
+			case history.Reserve:
+				if count++; e.Identity.Seq != reserved[track] || e.Identity.Run != run || e.Client == "" || e.Name != "havoq" {
+					t.Errorf("%+v", e)
+				}
+				reserved[track] += uint64(e.Value)
+			case history.Invoke:
+				if e.Identity.Seq >= reserved[track] {
+					t.Fatalf("%+v was sent before its number was reserved", e.Identity)
+				}
+			}
+		}
+		if count != 4 {
+			t.Errorf("%d reservations for 5000 messages a producer", count)
+		}
+	})
+}
+
 func TestSetRateRefusesNonsense(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
@@ -260,6 +303,7 @@ func TestBodiesKeysAndIDs(t *testing.T) {
 			for _, m := range batch {
 				seen[m.ID] = m
 			}
+			time.Sleep(50 * time.Millisecond) // so that the time of the call is not the intended one
 			next(ctx, batch, done)
 		}})
 		w := b.begin(workload.Config{Producers: 1, Consumers: 1, Rate: 100, Keys: 3, Size: 33, Seed: 1})
@@ -279,6 +323,9 @@ func TestBodiesKeysAndIDs(t *testing.T) {
 			last, again := keys[m.Key]
 			if again && uint64(e.Back) != seq-last || !again && e.Back != 0 {
 				t.Fatalf("%s: back %d, and the last of key %s was %d", id, e.Back, m.Key, last)
+			}
+			if want := b.start.Add(time.Duration(seq) * 10 * time.Millisecond); m.Timestamp.Sub(want).Abs() > 1 {
+				t.Fatalf("%s: meant for %s, not %s", id, m.Timestamp, want)
 			}
 			keys[m.Key] = seq
 			bodies[string(m.Body)] = true
