@@ -1,5 +1,11 @@
 package oracle
 
+import (
+	"iter"
+
+	"github.com/havoqlab/havoq/history"
+)
+
 // NewWithout returns a judge that leaves out the check of one anomaly.
 func NewWithout(c Config, anomaly string) *Judge {
 	c.without = anomaly
@@ -19,4 +25,25 @@ func Promises() []string {
 func CrashingCheck(j *Judge) Check {
 	c := check{Lost, always, func(*account) string { panic("planted") }}
 	return c.judge(j.account())
+}
+
+// BlindSelfTest is the self-test of a judge that sees nothing of what is planted.
+func BlindSelfTest(contract Contract, events func() iter.Seq[history.Event]) SelfTest {
+	p := plan(contract, events())
+	r := JudgeAll(contract, events)
+	return p.compare(r, r)
+}
+
+// ForgetfulSelfTest is the self-test of a judge that never gets to see events of one kind.
+func ForgetfulSelfTest(contract Contract, events func() iter.Seq[history.Event], kind history.Kind) SelfTest {
+	p := plan(contract, events())
+	planted := New(Config{Contract: contract})
+	for e := range events() {
+		p.feed(&e, func(e *history.Event) {
+			if e.Kind != kind {
+				planted.Observe(e)
+			}
+		})
+	}
+	return p.compare(JudgeAll(contract, events), planted.Result())
 }

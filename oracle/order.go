@@ -5,38 +5,49 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-// maxWalk bounds the search for overtaken messages past ones whose order was not promised. Beyond it an inversion may be
-// missed, and never invented.
+// maxWalk bounds the search for overtaken messages past others. Beyond it an inversion may be missed, and never invented.
 const maxWalk = 64
 
-// overtake marks the messages that the first delivery of seq overtook: its predecessors in order that the group has not got.
-// The walk ends at the first one that was delivered or walked over, whose own predecessors were looked at then.
+// overtake marks the messages that the first delivery of seq overtook: its predecessors in order that the group has not got and
+// that were confirmed before seq was sent. The walk ends at one that was delivered or overtaken, because what is before it was
+// looked at then; unless something was passed over then, which had not been promised.
 func (j *Judge) overtake(t *track, s *share, seq uint64, m *sent, p *sentPage, e *history.Event) {
 	at, rec := seq, m
-	for step := 0; step < maxWalk; {
+	passed, again := false, false // something was passed over now, or was by an earlier walk
+	for steps := 0; steps < maxWalk; {
 		before, ok := j.predecessor(at, rec)
 		if !ok {
-			return
+			break
 		}
 		prev, page := t.find(before)
 		if prev == nil || prev.flags&sentInvoked == 0 {
-			return
+			break
 		}
 		promised := page.before(prev, p, m)
 		if promised && at == seq {
 			j.counts.OrderedPairs++
 		}
 		r := s.record(before)
-		if r.deliveries > 0 || r.flags&gotWalked != 0 {
-			return
+		if r.deliveries > 0 && r.flags&gotOpen == 0 || r.flags&gotOvertaken != 0 && r.deliveries == 0 && !again {
+			break
 		}
-		if promised {
-			r.flags |= gotOvertaken | gotWalked
+		switch {
+		case r.deliveries > 0:
+			steps++
+			again = true
+		case r.flags&gotOvertaken != 0:
+			steps++
+		case promised: // once a message, so that these steps need no limit
+			r.flags |= gotOvertaken
 			j.blame(t.id, before, e, s.group)
-		} else {
-			step++
+		default:
+			steps++
+			passed = true
 		}
 		at, rec = before, prev
+	}
+	if passed {
+		s.record(seq).flags |= gotOpen
 	}
 }
 

@@ -74,7 +74,7 @@ const (
 	gotAck       uint8 = 1 << iota // an ack of this claim was confirmed
 	gotDead                        // dead-lettered
 	gotOvertaken                   // a later message whose order was promised came first
-	gotWalked                      // its predecessors were looked at
+	gotOpen                        // delivered past messages of which none was promised to come first; a later one may be
 )
 
 // got is what is known of a message in one group. The counters stop at 255.

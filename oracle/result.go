@@ -136,6 +136,7 @@ type SelfTest struct {
 	Planted int      `json:"planted"`
 	Found   int      `json:"found"`
 	Missed  []string `json:"missed,omitempty"`
+	Skipped []string `json:"skipped,omitempty"` // not planted, and why: the run has no message for it
 }
 
 // Result is the judgement of a history.

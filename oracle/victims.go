@@ -1,0 +1,193 @@
+package oracle
+
+import (
+	"iter"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/queue"
+)
+
+// The self-test looks for its victims among the first messages of a run: this many, in this many events.
+const (
+	victimWindow = 4096
+	victimEvents = 64 * victimWindow
+)
+
+// life is what happened to one message early in the run, in one group. Places are counts of events.
+type life struct {
+	id        queue.Identity
+	back      uint64
+	invoked   int
+	confirmed int
+	delivered int
+	at        int64 // of the delivery
+	intended  int64
+
+	sends, oks, others, deliveries, works, acks int
+	spoilt                                      bool // struck, damaged, or dead-lettered
+	used                                        bool // a victim, or the neighbour of one
+	prev                                        *life
+	next                                        []*life
+}
+
+// clean says that exactly the usual things happened to the message.
+func (l *life) clean() bool {
+	return l.sends == 1 && l.oks == 1 && l.others == 0 && l.deliveries == 1 && l.works == 1 && !l.spoilt
+}
+
+// settled says that it was also acked after its delivery.
+func (l *life) settled() bool { return l.clean() && l.acks == 1 }
+
+// inOrder says that all messages of its key were delivered on the proper side of it, so that planting in it disturbs nothing.
+func (l *life) inOrder() bool {
+	for p := l.prev; p != nil; p = p.prev {
+		if p.delivered == 0 || p.delivered > l.delivered {
+			return false
+		}
+	}
+	return l.before(l.next)
+}
+
+// before says that nothing of what came after it by order was delivered earlier.
+func (l *life) before(later []*life) bool {
+	for len(later) > 0 {
+		n := later[0]
+		if n.delivered != 0 && n.delivered < l.delivered {
+			return false
+		}
+		later = append(later[1:len(later):len(later)], n.next...)
+	}
+	return true
+}
+
+func (l *life) take() {
+	l.used = true
+	if l.prev != nil {
+		l.prev.used = true
+	}
+	for _, n := range l.next {
+		n.used = true
+	}
+}
+
+// nursery collects lives in the order of their sends.
+type nursery struct {
+	contract Contract
+	group    string
+	list     []*life
+	byID     map[queue.Identity]*life
+}
+
+// observe reads the beginning of the run.
+func (n *nursery) observe(events iter.Seq[history.Event]) {
+	n.byID = make(map[queue.Identity]*life)
+	place, grouped := 0, false
+	for e := range events {
+		if place++; place > victimEvents {
+			break
+		}
+		if e.Kind == history.Deliver && !grouped {
+			n.group, grouped = e.Group, true
+		}
+		l := n.byID[e.Identity]
+		if e.Kind == history.Invoke && l == nil && len(n.list) < victimWindow {
+			l = &life{id: e.Identity, back: uint64(e.Back), invoked: place, intended: e.Intended}
+			n.byID[e.Identity] = l
+			n.list = append(n.list, l)
+		}
+		if l != nil && (e.Group == "" || e.Group == n.group) {
+			l.observe(&e, place)
+		}
+	}
+	for _, l := range n.list {
+		n.link(l)
+	}
+}
+
+func (l *life) observe(e *history.Event, place int) {
+	switch e.Kind {
+	case history.Invoke:
+		l.sends++
+	case history.Outcome:
+		if e.Outcome == queue.OK {
+			l.oks++
+			l.confirmed = place
+		} else {
+			l.others++
+		}
+	case history.Deliver:
+		if l.deliveries++; l.deliveries == 1 {
+			l.delivered, l.at = place, e.At
+		}
+		l.spoilt = l.spoilt || e.Damage != history.Sound
+	case history.Processed:
+		l.works++
+	case history.Settle:
+		if e.Ack && e.Outcome == queue.OK && l.deliveries > 0 {
+			l.acks++
+		}
+	case history.Hit, history.DeadLetter:
+		l.spoilt = true
+	}
+}
+
+// link finds the message before l in the order that is judged.
+func (n *nursery) link(l *life) {
+	back := l.back
+	if n.contract.Order == OrderProducer {
+		back = 1
+	}
+	if back == 0 || back > l.id.Seq {
+		return
+	}
+	id := l.id
+	id.Seq -= back
+	if l.prev = n.byID[id]; l.prev != nil {
+		l.prev.next = append(l.prev.next, l)
+	} else {
+		l.spoilt = true // what came before it is not known
+	}
+}
+
+// choose takes one message for which ok holds; nil: there is none.
+func (n *nursery) choose(ok func(*life) bool) *life {
+	for _, l := range n.list {
+		if !l.used && ok(l) && l.inOrder() {
+			l.take()
+			return l
+		}
+	}
+	return nil
+}
+
+// pair takes two messages of which the second was sent when the first was confirmed: of one key, or, where the run has none,
+// of one track, and then rekey says that the second must be given the key of the first.
+func (n *nursery) pair() (first, second *life, rekey bool) {
+	fits := func(a, b *life) bool {
+		limit := int64(n.contract.MaxDelay)
+		return a != nil && a.clean() && b.clean() && !a.used && !b.used && a.confirmed < b.invoked && a.delivered < b.delivered &&
+			a.inOrder() && b.inOrder() && (limit == 0 || b.at-a.intended <= limit)
+	}
+	for _, b := range n.list {
+		if fits(b.prev, b) {
+			b.prev.take()
+			b.take()
+			return b.prev, b, false
+		}
+	}
+	if n.contract.Order == OrderProducer {
+		return nil, nil, false
+	}
+	last := make(map[queue.Track]*life) // the earliest message of the track that would do
+	for _, b := range n.list {
+		if a := last[b.id.Track()]; b.back == 0 && fits(a, b) {
+			a.take()
+			b.take()
+			return a, b, true
+		}
+		if a := last[b.id.Track()]; b.clean() && !b.used && b.inOrder() && (a == nil || a.used) {
+			last[b.id.Track()] = b
+		}
+	}
+	return nil, nil, false
+}
