@@ -59,15 +59,19 @@ func Hooks(c Config) queue.Hooks {
 	if c.Retries <= 0 {
 		c.Retries = 1 << 16
 	}
-	h := &hooks{Config: c, start: c.Start.UnixNano()}
+	h := &hooks{Config: c, start: c.Start.UnixNano(), now: func() int64 { return 0 }}
+	if clock, ok := c.Recorder.(clock); ok {
+		h.now = clock.Now
+	}
 	h.retries.limit = c.Retries
 	return queue.Hooks{Open: h.open, Produce: h.produce, Receive: h.receive, Settle: h.settle, Close: h.close}
 }
 
 type hooks struct {
 	Config
-	start     int64    // Unix nanoseconds
-	sessions  sync.Map // *queue.Session → *session
+	start     int64        // Unix nanoseconds
+	now       func() int64 // the time of what happens to a whole batch at once, read once; 0 leaves it to the Recorder
+	sessions  sync.Map     // *queue.Session → *session
 	producers atomic.Uint32
 	consumers atomic.Uint32
 	retries   retries
@@ -143,16 +147,16 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 	if len(ds) == 0 {
 		return ds, err
 	}
-	n := h.session(s)
+	n, now := h.session(s), h.now()
 	for i := range ds {
 		d := &ds[i]
 		envelope, damage := examine(&d.Message, h.Run)
 		e := Event{
-			Kind: Deliver, Identity: envelope.Identity, Damage: damage, Back: envelope.Back, Group: n.group, Client: n.client,
+			Kind: Deliver, At: now, Identity: envelope.Identity, Damage: damage, Back: envelope.Back, Group: n.group, Client: n.client,
 			Attempt: int32(d.Attempt), Partition: d.Partition, Offset: d.Offset, Claim: d.Claim,
 		}
 		if damage == Sound || damage == CorruptPayload {
-			e.Intended = h.intended(envelope.SentAt)
+			e.Intended = envelope.SentAt.UnixNano() - h.start // on the wall clock: that is what envelopes carry
 		} else {
 			e.Detail = d.ID // all there is to find it by
 		}
@@ -166,9 +170,10 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 	if len(ds) == 0 {
 		return errs
 	}
-	n := h.session(s)
+	n, now := h.session(s), h.now()
 	for i := range ds {
 		e := about(Settle, &ds[i].Message, h.Run)
+		e.At = now
 		e.Group, e.Client, e.Ack = n.group, n.client, how.Ack
 		var err error
 		switch {
@@ -187,9 +192,6 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 
 // errNoAnswer is a settlement of which the driver said nothing.
 var errNoAnswer = errors.New("the driver returned fewer errors than deliveries")
-
-// intended is a send time as events have it. It is counted on the wall clock, because that is what the envelope carries.
-func (h *hooks) intended(sent time.Time) int64 { return sent.UnixNano() - h.start }
 
 // examine reads a delivered message's envelope. The identity is zero if it is not known; another run's is as it was found.
 func examine(m *queue.Message, run uint32) (queue.Envelope, Damage) {
@@ -214,16 +216,16 @@ func envelopeOf(m *queue.Message) (queue.Envelope, error) {
 
 func damageOf(envelope queue.Envelope, err error, run uint32) Damage {
 	switch {
+	case err == nil && envelope.Run == run:
+		return Sound
 	case errors.Is(err, queue.ErrNoEnvelope):
 		return Foreign
 	case errors.Is(err, queue.ErrCorruptEnvelope):
 		return CorruptEnvelope
 	case envelope.Run != run:
 		return Foreign
-	case errors.Is(err, queue.ErrCorruptPayload):
-		return CorruptPayload
 	default:
-		return Sound
+		return CorruptPayload
 	}
 }
 

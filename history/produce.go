@@ -31,12 +31,18 @@ func newTrack(h *hooks, n *session, number uint32) *track {
 	}
 }
 
-// sent is a message on its way.
+// sent is a message on its way. It has no pointers, so that the collector need not look at it.
 type sent struct {
-	envelope  queue.Envelope
-	attempt   int32 // from 1; 0: not numbered yet
-	carried   bool  // the application's message has the envelope already
-	elsewhere bool  // it goes to another topic than that of its identity
+	identity  queue.Identity
+	at        int64  // when it was meant to be sent, Unix nanoseconds
+	back      uint32 // as in queue.Envelope
+	attempt   int32  // from 1; 0: not numbered yet
+	carried   bool   // the application's message has the envelope already
+	elsewhere bool   // it goes to another topic than that of its identity
+}
+
+func (s *sent) envelope() queue.Envelope {
+	return queue.Envelope{Identity: s.identity, Back: s.back, SentAt: time.Unix(0, s.at)}
 }
 
 // batch is one call of Produce.
@@ -59,14 +65,15 @@ func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.
 		sealed: make([]queue.Message, len(messages)), sent: make([]sent, len(messages)),
 	}
 	b.identify()
+	now := h.now()
 	for i := range b.sent {
 		m := &b.sent[i]
 		if b.sealed[i] = messages[i]; !m.carried {
-			b.sealed[i] = queue.Seal(messages[i], m.envelope)
+			b.sealed[i] = queue.Seal(messages[i], m.envelope())
 		}
 		h.Recorder.Record(Event{
-			Kind: Invoke, Identity: m.envelope.Identity, Back: m.envelope.Back, Attempt: m.attempt,
-			Intended: h.intended(m.envelope.SentAt), Client: b.session.client, Name: b.name(m),
+			Kind: Invoke, At: now, Identity: m.identity, Back: m.back, Attempt: m.attempt,
+			Intended: m.at - h.start, Client: b.session.client, Name: b.name(m),
 		})
 	}
 	next(ctx, b.sealed, b.result)
@@ -93,8 +100,11 @@ func (b *batch) known(i int) bool {
 	before, remembered := b.hooks.retries.take(b.session.topic, m.ID)
 	switch {
 	case carries:
-		*s = sent{envelope: own, attempt: 1, carried: true, elsewhere: own.Stream != b.session.stream}
-		if remembered && before.envelope.Identity == own.Identity {
+		*s = sent{
+			identity: own.Identity, at: own.SentAt.UnixNano(), back: own.Back, attempt: 1,
+			carried: true, elsewhere: own.Stream != b.session.stream,
+		}
+		if remembered && before.identity == own.Identity {
 			s.attempt = before.attempt + 1
 		}
 	case remembered:
@@ -107,7 +117,7 @@ func (b *batch) known(i int) bool {
 
 // number gives the batch's new messages the next numbers of the track, in their order.
 func (t *track) number(b *batch, fresh int) {
-	now := time.Now()
+	now := time.Now().UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reserve(uint64(fresh))
@@ -117,12 +127,12 @@ func (t *track) number(b *batch, fresh int) {
 			continue
 		}
 		s.attempt = 1
-		s.envelope = queue.Envelope{Identity: t.id, SentAt: m.Timestamp}
-		if m.Timestamp.IsZero() {
-			s.envelope.SentAt = now
+		s.identity = t.id
+		if s.at = now; !m.Timestamp.IsZero() {
+			s.at = m.Timestamp.UnixNano()
 		}
 		if m.Key != "" {
-			s.envelope.Back = t.keys.back(m.Key, t.id.Seq)
+			s.back = t.keys.back(m.Key, t.id.Seq)
 		}
 		t.id.Seq++
 	}
@@ -155,7 +165,7 @@ func (b *batch) name(s *sent) string {
 func (b *batch) result(i int, r queue.Result) {
 	h, s := b.hooks, &b.sent[i]
 	e := Event{
-		Kind: Outcome, Identity: s.envelope.Identity, Attempt: s.attempt, Outcome: queue.OutcomeOf(r.Err),
+		Kind: Outcome, Identity: s.identity, Attempt: s.attempt, Outcome: queue.OutcomeOf(r.Err),
 		Partition: r.Partition, Offset: r.Offset, Duplicate: r.Duplicate, Client: b.session.client, Name: b.name(s),
 	}
 	if r.Err != nil {
@@ -166,7 +176,7 @@ func (b *batch) result(i int, r queue.Result) {
 		h.remember(b.session.topic, b.messages[i].ID, *s)
 	} else if h.DeadLetter != nil && s.elsewhere {
 		if group, ok := h.DeadLetter(b.session.topic); ok {
-			h.Recorder.Record(Event{Kind: DeadLetter, Identity: s.envelope.Identity, Group: group})
+			h.Recorder.Record(Event{Kind: DeadLetter, Identity: s.identity, Group: group})
 		}
 	}
 	b.done(i, r)

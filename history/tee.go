@@ -7,7 +7,7 @@ import "sync"
 func Tee(recorders ...Recorder) Recorder {
 	t := &tee{recorders: recorders}
 	for _, r := range recorders {
-		if c, ok := r.(interface{ Now() int64 }); ok {
+		if c, ok := r.(clock); ok {
 			t.now = c.Now
 			break
 		}
@@ -15,11 +15,27 @@ func Tee(recorders ...Recorder) Recorder {
 	return t
 }
 
+// clock is a Recorder's own: what it stamps events with.
+type clock interface{ Now() int64 }
+
+var (
+	_ clock = (*Writer)(nil)
+	_ clock = (*Memory)(nil)
+)
+
 type tee struct {
 	now       func() int64
 	mu        sync.Mutex
 	recorders []Recorder
 	last      int64
+}
+
+// Now is the time that an event recorded now is stamped with; 0: each recorder stamps its own.
+func (t *tee) Now() int64 {
+	if t.now == nil {
+		return 0
+	}
+	return t.now()
 }
 
 func (t *tee) Record(e Event) {

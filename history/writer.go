@@ -36,8 +36,8 @@ type Writer struct {
 	broken bool // the file cannot be written: what comes is dropped
 	err    error
 
-	flushing sync.Mutex // held while blocks go to the file, in their order; taken before mu
-	spare    []byte
+	flushing chan struct{} // a lock, held while blocks go to the file, in their order; taken before mu. Not a sync.Mutex, so
+	spare    []byte        // that a synctest bubble can wait for it
 
 	due   *time.Timer // runs while something waits to be flushed
 	ask   chan struct{}
@@ -87,8 +87,9 @@ func newWriter(path string, f file, h Header) (*Writer, error) {
 	}
 	w := &Writer{
 		path: path, file: f, start: h.Start, base: base, age: base.Sub(h.Start),
-		enc: newEncoder(seed, int64(len(head))),
-		due: time.NewTimer(time.Hour), ask: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
+		enc:      newEncoder(seed, int64(len(head))),
+		flushing: make(chan struct{}, 1),
+		due:      time.NewTimer(time.Hour), ask: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}),
 	}
 	w.due.Stop()
 	go w.background()
@@ -175,11 +176,10 @@ func (w *Writer) Flush() error {
 }
 
 func (w *Writer) flush() {
-	w.flushing.Lock()
-	defer w.flushing.Unlock()
+	w.flushing <- struct{}{}
+	defer func() { <-w.flushing }()
 	w.mu.Lock()
 	w.due.Stop()
-	w.enc.seal()
 	at := w.enc.base
 	blocks := w.enc.take(w.spare)
 	broken := w.broken

@@ -1,0 +1,18 @@
+package history
+
+// What tests in package history_test need of the inside.
+
+type File = file
+
+var (
+	NewWriter = newWriter
+	NewReader = newReader
+)
+
+const (
+	MaxText    = maxText
+	MaxTracks  = maxTracks
+	BufferSize = bufferSize
+	BlockHead  = blockHead
+	MaxBlock   = maxBlock
+)

@@ -1,0 +1,165 @@
+package history_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/queue"
+)
+
+func TestJSONIsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := rapid.SliceOfN(anyEvent(), 0, 20).Draw(t, "events")
+		var b bytes.Buffer
+		if err := history.WriteJSON(&b, slices.Values(want)); err != nil {
+			t.Fatal(err)
+		}
+		if lines := strings.Count(b.String(), "\n"); lines != len(want) {
+			t.Fatalf("%d lines, %d events", lines, len(want))
+		}
+		got, err := values(history.ReadJSON(&b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got, same()); len(want) > 0 && diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func ExampleWriteJSON() {
+	id := queue.Identity{Run: 7, Producer: 1, Seq: 12}
+	var m history.Memory
+	m.Record(history.Event{Kind: history.Deliver, At: 1500, Identity: id, Client: "consumer-1", Group: "billing", Attempt: 1})
+	m.Record(history.Event{Kind: history.Settle, At: 1900, Identity: id, Client: "consumer-1", Group: "billing", Ack: true})
+	history.WriteJSON(os.Stdout, m.Events())
+	// Output:
+	// {"kind":"deliver","at":1500,"message":{"run":7,"producer":1,"seq":12},"attempt":1,"client":"consumer-1","group":"billing"}
+	// {"kind":"settle","at":1900,"message":{"run":7,"producer":1,"seq":12},"outcome":"unknown","ack":true,"client":"consumer-1","group":"billing"}
+}
+
+func TestReadJSONIsStrict(t *testing.T) {
+	tests := map[string]string{
+		`{"kind":"invoked","at":1}`:                              `line 2: unknown kind of event "invoked"`,
+		`{"kind":"","at":1}`:                                     `line 2: unknown kind of event ""`,
+		`{"kind":"invoke","at":1,"sequence":3}`:                  `line 2: json: unknown field "sequence"`,
+		`{"kind":"invoke","at":-1}`:                              `line 2: at -1 is before the start`,
+		`{"kind":"invoke","at":"1"}`:                             `line 2: json: cannot unmarshal`,
+		`{"kind":"outcome","at":1,"outcome":"fine"}`:             `line 2: unknown outcome "fine"`,
+		`{"kind":"deliver","at":1,"damage":"some"}`:              `line 2: unknown damage "some"`,
+		`{"kind":"invoke","at":1} {}`:                            `line 2: something follows the object`,
+		`{"kind":"invoke","at":1`:                                `line 2: unexpected EOF`,
+		`{"kind":"sample","at":1,"value":"much"}`:                `line 2: strconv`,
+		`{"kind":"invoke","at":1,"message":{"run":1,"seq":-1}}`:  `line 2: json: cannot unmarshal`,
+		`{"kind":"invoke","at":1,"client":"` + big(20000) + `"}`: `line 2: a invoke event with a name of 20000 bytes`,
+		`{"kind":"invoke","at":1,"client":"` + big(1<<20) + `"}`: `line 2: bufio.Scanner: token too long`,
+	}
+	for line, want := range tests {
+		good := `{"kind":"end","at":1}`
+		got, err := values(history.ReadJSON(strings.NewReader(good + "\n" + line + "\n" + good)))
+		if err == nil || !strings.Contains(err.Error(), want) || len(got) != 1 {
+			t.Errorf("%.60s: %v after %d events, want %s", line, err, len(got), want)
+		}
+	}
+}
+
+func big(n int) string { return strings.Repeat("x", n) }
+
+func TestKindsHaveWords(t *testing.T) {
+	for k := history.Invoke; k <= history.Reserve; k++ {
+		if back, err := history.ParseKind(k.String()); back != k || err != nil {
+			t.Errorf("kind %d is %q, which is %d, %v", k, k, back, err)
+		}
+	}
+	for _, k := range []history.Kind{0, history.Reserve + 1, 255} {
+		if s := k.String(); s != fmt.Sprintf("kind(%d)", uint8(k)) {
+			t.Errorf("kind %d is %q", uint8(k), s)
+		}
+	}
+}
+
+func TestDumpAndLoad(t *testing.T) {
+	h := history.Header{Run: 5, Name: "n", Seed: 1<<64 - 1, Start: time.Unix(1, 5), Info: map[string]string{"go": "1.26"}}
+	_, events := small(t)
+	r, err := history.Open(write(t, written(t, h, events...)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if err := history.Dump(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "history")
+	if err := history.Load(bytes.NewReader(b.Bytes()), path); err != nil {
+		t.Fatal(err)
+	}
+	back, err := history.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	if diff := cmp.Diff(h, back.Header()); diff != "" {
+		t.Error(diff)
+	}
+	if got := slices.Collect(back.Events()); !slices.Equal(got, events) || back.Err() != nil || back.Warning() != "" {
+		t.Error(len(got), back.Err(), back.Warning())
+	}
+}
+
+func TestDumpOfADamagedHistoryIsAnError(t *testing.T) {
+	whole, _ := small(t)
+	whole[bytes.Index(whole, []byte("HVQB"))+20] ^= 1
+	r, err := history.Open(write(t, whole))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := history.Dump(io.Discard, r); err == nil || !strings.Contains(err.Error(), "corrupt at offset") {
+		t.Error(err)
+	}
+}
+
+func TestLoadErrors(t *testing.T) {
+	head := `{"havoq_history":1,"run":1,"name":"","seed":1,"start":"2026-01-01T00:00:00Z"}` + "\n"
+	tests := map[string]string{
+		"":                                   "line 1, the header",
+		"{}\n":                               "havoq_history is 0",
+		"nope\n":                             "line 1, the header",
+		strings.Replace(head, ":1", ":2", 1): "havoq_history is 2",
+		head + `{"kind":"end","at":0}`:       "end event at 0 ns",
+		head + `{"kind":"end","at":5}` + "\n" + `{"kind":"end","at":4}`: "at 4 ns comes after one at 5 ns",
+		head + `{"kind":"the end","at":5}`:                              `unknown kind of event "the end"`,
+	}
+	for in, want := range tests {
+		if err := history.Load(strings.NewReader(in), filepath.Join(t.TempDir(), "history")); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %s", in, err, want)
+		}
+	}
+}
+
+func TestWriteJSONReportsWhatItCannotWrite(t *testing.T) {
+	if err := history.WriteJSON(io.Discard, slices.Values([]history.Event{{}})); err == nil {
+		t.Error("an event of no kind was written")
+	}
+	broken := errors.New("broken pipe")
+	if err := history.WriteJSON(failing{broken}, slices.Values([]history.Event{{Kind: history.End}})); !errors.Is(err, broken) {
+		t.Error(err)
+	}
+}
+
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
