@@ -288,3 +288,24 @@ func TestDamagedFilesNeverPanic(t *testing.T) {
 		sound(t, []byte(text), nil)
 	})
 }
+
+func TestArgv(t *testing.T) {
+	for command, want := range map[string]string{
+		`pg_isready -h 127.0.0.1`:             "pg_isready|-h|127.0.0.1",
+		"  a \t b\n":                          "a|b",
+		`a 'b c' "d \"e\" $x" '' f\ g`:        `a|b c|d "e" $x||f g`,
+		`sh -c 'curl x | grep y > /dev/null'`: "sh|-c|curl x | grep y > /dev/null",
+		`a"b"'c'd`:                            "abcd",
+		`'a\b'`:                               `a\b`,
+	} {
+		got, err := scenario.Probe{Command: command}.Argv()
+		if err != nil || strings.Join(got, "|") != want {
+			t.Errorf("%s: %q, %v", command, got, err)
+		}
+	}
+	for _, command := range []string{"", "  ", "''", "a 'b", `a "b`, `a \`, "a | b", "a > b", "a && b", "echo $HOME", "ls *.go", "a; b", "a # b"} {
+		if got, err := (scenario.Probe{Command: command}).Argv(); err == nil {
+			t.Errorf("%q gave %q", command, got)
+		}
+	}
+}
