@@ -307,7 +307,7 @@ func TestBodiesKeysAndIDs(t *testing.T) {
 			next(ctx, batch, done)
 		}})
 		w := b.begin(workload.Config{Producers: 1, Consumers: 1, Rate: 100, Keys: 3, Size: 33, Seed: 1})
-		time.Sleep(time.Second)
+		time.Sleep(1200 * time.Millisecond)
 		b.end(w)
 		bodies, keys := map[string]bool{}, map[string]uint64{}
 		for seq := range uint64(101) {
