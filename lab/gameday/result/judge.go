@@ -44,7 +44,34 @@ func Judge(in Input) (*Result, error) {
 		return nil, err
 	}
 	r.Unproven = unproven(r, in.Scenario)
+	r.fill()
 	return r, nil
+}
+
+// fill makes lists that are there and empty out of missing ones: result.json has no null where a list is meant.
+func (r *Result) fill() {
+	r.Reasons, r.Criteria, r.Guards, r.Faults = list(r.Reasons), list(r.Criteria), list(r.Guards), list(r.Faults)
+	r.Outages, r.Drains, r.Recovery, r.Witnesses = list(r.Outages), list(r.Drains), list(r.Recovery), list(r.Witnesses)
+	r.Phases, r.Log, r.Unproven = list(r.Phases), list(r.Log), list(r.Unproven)
+	t := &r.Timeline
+	t.Sent, t.Acked, t.Errors, t.Processed = list(t.Sent), list(t.Acked), list(t.Errors), list(t.Processed)
+	t.P50, t.P99, t.Lag = list(t.P50), list(t.P99), list(t.Lag)
+	for i := range r.Witnesses {
+		r.Witnesses[i].Life = list(r.Witnesses[i].Life)
+	}
+	for name, series := range t.Nodes {
+		t.Nodes[name] = list(series)
+	}
+	if r.Anomalies == nil {
+		r.Anomalies = map[string]oracle.Anomaly{}
+	}
+}
+
+func list[T any](values []T) []T {
+	if values == nil {
+		return []T{}
+	}
+	return values
 }
 
 // describe says what was run.

@@ -122,8 +122,8 @@ type Phase struct {
 	Errors    int64 `json:"errors"`
 	Processed int64 `json:"processed"`
 	// P50 and P99 are end to end, in seconds, of what was delivered in this phase; null if nothing was.
-	P50    *float64 `json:"p50"`
-	P99    *float64 `json:"p99"`
+	P50    *float64 `json:"p50" jsonschema:"oneof_type=number;null"`
+	P99    *float64 `json:"p99" jsonschema:"oneof_type=number;null"`
 	LagMax float64  `json:"lag_max"` // messages acked and not processed, at the worst moment
 }
 

@@ -91,7 +91,7 @@ func missingFaults(s *scenario.Scenario, begun int) string {
 	if begun >= planned {
 		return ""
 	}
-	return fmt.Sprintf("the scenario injects %d faults, and only %d began", planned, begun)
+	return fmt.Sprintf("the scenario injects %s, and %d began", count(planned, "fault"), begun)
 }
 
 // conclude combines everything into one verdict, and says in sentences why it is not pass. Ended early beats failed, failed
