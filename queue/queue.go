@@ -44,5 +44,8 @@ type Consumer interface {
 	Settle(ctx context.Context, how Settlement, ds []Delivery) []error
 	// Close ends the session. Deliveries that are not settled are delivered again, to this group's other members or
 	// later. It may be called twice.
+	//
+	// With a context that has already ended the session ends as in a crash: without a word to the broker, which delivers
+	// again by its own rules (an ack timeout, the end of a connection). No error is expected for that.
 	Close(ctx context.Context) error
 }

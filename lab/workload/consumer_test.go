@@ -76,6 +76,30 @@ func TestCrashLosesNothingThatIsAckedLate(t *testing.T) {
 	})
 }
 
+// A session that ends in a crash must not give back what it holds.
+func TestCrashSaysNoFarewell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ended []bool
+		b := newBed(t, memory.Config{}, queue.Hooks{Close: func(ctx context.Context, s *queue.Session, next queue.CloseFunc) error {
+			if s.Group != "" {
+				ended = append(ended, ctx.Err() != nil)
+			}
+			return errors.Join(next(ctx), ctx.Err())
+		}})
+		w := b.begin(workload.Config{Consumers: 1, Rate: 100})
+		if _, err := w.Crash(t.Context(), "consumer-1"); err != nil {
+			t.Error(err)
+		}
+		if _, err := w.Restart(t.Context(), "consumer-1"); err != nil {
+			t.Error(err)
+		}
+		b.end(w)
+		if len(ended) != 2 || !ended[0] || ended[1] {
+			t.Errorf("%v", ended)
+		}
+	})
+}
+
 func TestCrashOfSomebodyUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
