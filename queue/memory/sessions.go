@@ -85,7 +85,7 @@ func (c *consumer) Receive(ctx context.Context, max int) ([]queue.Delivery, erro
 		case <-c.wake:
 			c.rest(false)
 		case <-c.closed:
-			c.rest(true) // and take says ErrClosed
+			c.rest(false) // end has taken c out of the waiters; take says ErrClosed
 		case <-ctx.Done():
 			c.rest(true)
 			return nil, ctx.Err()
@@ -100,7 +100,6 @@ func (c *consumer) take(max int) ([]queue.Delivery, error) {
 	defer g.topic.mu.Unlock()
 	switch {
 	case c.ended:
-		g.wakeOne() // c may have been woken for a message that it will not take
 		return nil, fmt.Errorf("memory: receive from %q: %w", g.topic.name, queue.ErrClosed)
 	case c.receiving:
 		return nil, fmt.Errorf("memory: receive from %q: another goroutine receives on this consumer: open one for each: %w",
@@ -120,7 +119,7 @@ func (c *consumer) take(max int) ([]queue.Delivery, error) {
 	return ds, nil
 }
 
-// rest ends the waiting. With leave, c does not take anything now.
+// rest ends the waiting. With leave, c does not take anything now, and is not to be woken.
 func (c *consumer) rest(leave bool) {
 	c.group.topic.mu.Lock()
 	defer c.group.topic.mu.Unlock()
@@ -177,8 +176,9 @@ func (c *consumer) end() {
 	}
 	c.ended = true
 	close(c.closed)
+	g.leave(c)
 	g.giveBackOf(c)
-	g.wakeOne()
+	g.wakeOne() // for what was given back, or what c was woken for and does not take now
 }
 
 var (
