@@ -111,19 +111,39 @@ func (f *flowPicture) whole(s *stream) int64 {
 
 // place stacks each column; a small stream gets room for its label.
 func (f *flowPicture) place() {
-	for _, column := range f.columns {
+	for i, column := range f.columns {
 		y := 8.0
 		for _, s := range column {
-			h := f.size(s)
+			h := max(f.size(s), hairline)
 			slot := max(h, 22)
-			s.y = y + (slot-max(h, hairline))/2
-			if h >= 22 {
-				s.y = y
+			if f.twoLines(i, s) {
+				slot = max(h, 30)
 			}
+			s.y = y + (slot-h)/2
 			y += slot + 12
 		}
 		f.height = max(f.height, y)
 	}
+}
+
+// twoLines reports whether a label is too long for one line: on a phone.
+func (f *flowPicture) twoLines(column int, s *stream) bool {
+	if f.wide {
+		return false
+	}
+	room := f.layout.width - f.columnX(column) - barWidth - 7
+	if column+1 < len(f.columns) {
+		room = f.columnX(column+1) - f.columnX(column) - barWidth - 7
+	}
+	return f.size(s) >= 40 || textWidth(s.name+" "+s.value()) > room
+}
+
+// value is the number of messages as it is shown.
+func (s *stream) value() string {
+	if !s.known {
+		return notKnown
+	}
+	return number(s.n)
 }
 
 const barWidth = 9.0
@@ -175,10 +195,7 @@ func (f *flowPicture) bar(column int, s *stream) {
 		f.rect("bar "+s.class, x, s.y, barWidth, max(h, hairline), fmt.Sprintf("%s: %s", s.name, messages(s.n)))
 	}
 	middle := s.y + max(h, hairline)/2
-	value := number(s.n)
-	if !s.known {
-		value = notKnown
-	}
+	value := s.value()
 	class := "flow-label"
 	switch {
 	case !s.known:
@@ -197,7 +214,7 @@ func (f *flowPicture) bar(column int, s *stream) {
 		f.text(class, x, middle+4.5, s.name+"  "+value)
 		return
 	}
-	if max(h, 22) >= 40 {
+	if f.twoLines(column, s) {
 		f.text(class, x, middle-2, s.name)
 		f.text(class, x, middle+12, value)
 		return

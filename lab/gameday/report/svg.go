@@ -67,4 +67,4 @@ func (c *canvas) end(element, title string) {
 }
 
 // textWidth estimates how wide a text of the pictures' small type is. It errs on the wide side.
-func textWidth(text string) float64 { return float64(len([]rune(text))) * 6.3 }
+func textWidth(text string) float64 { return float64(len([]rune(text))) * 6.8 }

@@ -31,6 +31,7 @@ type facts struct {
 	begun            int // faults
 	active           map[string]bool
 	groups           map[string]bool
+	lagSampled       bool // the oracle can tell when the lag was back to normal
 }
 
 // probe collects the answers to one probe.
@@ -78,9 +79,7 @@ func (f *facts) observe(e *history.Event) {
 	case history.Probe:
 		f.probe(e)
 	case history.Sample:
-		if e.Name == "rss" {
-			f.memory.sample(e.Node, int64(e.Value))
-		}
+		f.sample(e)
 	case history.Drain:
 		f.groups[e.Group] = true
 		f.drains = append(f.drains, f.drain(e))
@@ -169,6 +168,15 @@ func (f *facts) fault(e *history.Event) {
 		f.exposed += max(f.inFlight, 0)
 	}
 	f.active[key] = true
+}
+
+func (f *facts) sample(e *history.Event) {
+	switch e.Name {
+	case "rss":
+		f.memory.sample(e.Node, int64(e.Value))
+	case "lag":
+		f.lagSampled = true
+	}
 }
 
 func (f *facts) probe(e *history.Event) {

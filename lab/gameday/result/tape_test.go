@@ -132,6 +132,11 @@ func (t *tape) outline() {
 		if at > 5*second && at < 8*second {
 			ok = 0
 		}
+		lag := 0.0
+		if ok == 0 || at == 8*second {
+			lag = 300
+		}
+		t.add(at+3, history.Event{Kind: history.Sample, Name: "lag", Group: "workers", Value: lag})
 		t.add(at+2, history.Event{Kind: history.Probe, Name: "checkout", Value: ok, Intended: 3 * ms * (at / second)})
 	}
 	t.phase(14*second, "drain")

@@ -20,7 +20,9 @@ func judgeCriteria(r *Result, s *scenario.Scenario, from source) {
 		case "failover":
 			placeRecovery(&check, r, c, "sending did not come back", func(r oracle.Recovery) float64 { return r.Failover })
 		case "lag.recovered":
-			placeRecovery(&check, r, c, "the lag did not go back to normal", func(r oracle.Recovery) float64 { return r.Lag })
+			if from.facts.lagSampled {
+				placeRecovery(&check, r, c, "the lag did not go back to normal", func(r oracle.Recovery) float64 { return r.Lag })
+			}
 		}
 		r.Criteria = append(r.Criteria, check)
 	}
