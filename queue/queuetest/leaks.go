@@ -50,12 +50,14 @@ func checkLeaks(t testing.TB, h Harness, before map[string]string) {
 }
 
 func leaked(h Harness, before map[string]string) (left []string) {
+	passed := append([]string{"queuetest.goroutines(", "created by testing.", "created by os/signal", "testing/synctest.Test"},
+		h.BrokerGoroutines...)
 next:
 	for id, stack := range goroutines() {
 		if _, was := before[id]; was {
 			continue
 		}
-		for _, part := range append([]string{"queuetest.goroutines(", "created by testing.", "created by os/signal", "testing/synctest.Test"}, h.BrokerGoroutines...) {
+		for _, part := range passed {
 			if strings.Contains(stack, part) {
 				continue next
 			}

@@ -14,10 +14,12 @@ import (
 	"github.com/havoqlab/havoq/queue/queuetest"
 )
 
+// The hooks' shapes, without the session.
 type (
-	produceHook = func(ctx context.Context, s *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc)
-	receiveHook = func(ctx context.Context, s *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error)
-	settleHook  = func(ctx context.Context, s *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error
+	doneFunc    = func(int, queue.Result)
+	produceHook = func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc)
+	receiveHook = func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error)
+	settleHook  = func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error
 )
 
 // defect is a small breach of a contract and the tests that must see it.
@@ -29,16 +31,36 @@ type defect struct {
 }
 
 func produce(h produceHook) func(queue.Queue) queue.Queue {
-	return func(q queue.Queue) queue.Queue { return queue.Wrap(q, queue.Hooks{Produce: h}) }
+	return wrap(queue.Hooks{
+		Produce: func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+			h(ctx, batch, done, next)
+		},
+	})
 }
 
 func receive(h receiveHook) func(queue.Queue) queue.Queue {
-	return func(q queue.Queue) queue.Queue { return queue.Wrap(q, queue.Hooks{Receive: h}) }
+	return wrap(queue.Hooks{
+		Receive: func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+			return h(ctx, max, next)
+		},
+	})
+}
+
+func settle(h settleHook) func(queue.Queue) queue.Queue {
+	return wrap(queue.Hooks{
+		Settle: func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+			return h(ctx, how, ds, next)
+		},
+	})
+}
+
+func wrap(h queue.Hooks) func(queue.Queue) queue.Queue {
+	return func(q queue.Queue) queue.Queue { return queue.Wrap(q, h) }
 }
 
 // each changes the deliveries of every Receive.
 func each(change func(d *queue.Delivery)) func(queue.Queue) queue.Queue {
-	return receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+	return receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 		ds, err := next(ctx, max)
 		for i := range ds {
 			change(&ds[i])
@@ -47,39 +69,35 @@ func each(change func(d *queue.Delivery)) func(queue.Queue) queue.Queue {
 	})
 }
 
-func settle(h settleHook) func(queue.Queue) queue.Queue {
-	return func(q queue.Queue) queue.Queue { return queue.Wrap(q, queue.Hooks{Settle: h}) }
-}
-
 func ignore(int, queue.Result) {}
 
 func producerDefects() []defect {
 	return []defect{
-		{"drops a message", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"drops a message", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(ctx, batch[1:], func(i int, r queue.Result) { done(i+1, r) })
 			done(0, queue.Result{})
 		}), []string{"round-trip", "order", "concurrent-use", "depth", "producer-close-flushes"}, 0},
-		{"stores a message twice", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"stores a message twice", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(ctx, batch, done)
 			next(ctx, batch[:1], ignore)
 		}), []string{"round-trip", "group-shares", "depth"}, 0},
-		{"stores a batch backwards", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"stores a batch backwards", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			last := len(batch) - 1
 			back := slices.Clone(batch)
 			slices.Reverse(back)
 			next(ctx, back, func(i int, r queue.Result) { done(last-i, r) })
 		}), []string{"batch-order"}, 0},
-		{"calls done twice", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"calls done twice", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(ctx, batch, func(i int, r queue.Result) { done(i, r); done(i, r) })
 		}), []string{"round-trip", "produce-after-close", "produce-cancelled"}, 0},
-		{"forgets done after an end", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"forgets done after an end", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(ctx, batch, func(i int, r queue.Result) {
 				if r.Err == nil {
 					done(i, r)
 				}
 			})
 		}), []string{"produce-cancelled", "produce-after-close", "too-large"}, 0},
-		{"says ok for what a context stopped", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"says ok for what a context stopped", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(ctx, batch, func(i int, r queue.Result) {
 				if ctx.Err() != nil {
 					r.Err = nil
@@ -87,7 +105,7 @@ func producerDefects() []defect {
 				done(i, r)
 			})
 		}), []string{"produce-cancelled", "produce-interrupted"}, 0},
-		{"says failed for what it stored", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"says failed for what it stored", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(context.WithoutCancel(ctx), batch, func(i int, r queue.Result) {
 				if ctx.Err() != nil {
 					r.Err = queue.ErrRefused
@@ -96,14 +114,14 @@ func producerDefects() []defect {
 			})
 		}), []string{"produce-cancelled", "produce-interrupted"}, 0},
 		{"keeps the batch after done", keepsBatch, []string{"batch-is-lent"}, 0},
-		{"ignores NotBefore", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"ignores NotBefore", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			now := slices.Clone(batch)
 			for i := range now {
 				now[i].NotBefore = time.Time{}
 			}
 			next(ctx, now, done)
 		}), []string{"not-before"}, 0},
-		{"hides duplicates", produce(func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+		{"hides duplicates", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			next(ctx, batch, func(i int, r queue.Result) { r.Duplicate = false; done(i, r) })
 		}), []string{"dedup"}, time.Minute},
 	}
@@ -112,53 +130,48 @@ func producerDefects() []defect {
 // keepsBatch stores references to the caller's memory.
 func keepsBatch(q queue.Queue) queue.Queue {
 	var kept sync.Map
-	return queue.Wrap(q, queue.Hooks{
-		Produce: func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
-			for _, m := range batch {
-				kept.Store(m.ID, m)
-			}
-			next(ctx, batch, done)
-		},
-		Receive: func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
-			ds, err := next(ctx, max)
-			for i := range ds {
-				m, _ := kept.Load(ds[i].ID)
-				ds[i].Body, ds[i].Headers = m.(queue.Message).Body, m.(queue.Message).Headers
-			}
-			return ds, err
-		},
+	storing := produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
+		for _, m := range batch {
+			kept.Store(m.ID, m)
+		}
+		next(ctx, batch, done)
 	})
+	reading := each(func(d *queue.Delivery) {
+		m, _ := kept.Load(d.ID)
+		d.Body, d.Headers = m.(queue.Message).Body, m.(queue.Message).Headers
+	})
+	return reading(storing(q))
 }
 
 func consumerDefects() []defect {
 	return []defect{
 		{"delivers twice", each2(), []string{"round-trip"}, 0},
-		{"delivers backwards", receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+		{"delivers backwards", receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 			ds, err := next(ctx, max)
 			slices.Reverse(ds)
 			return ds, err
 		}), []string{"order", "batch-order"}, 0},
-		{"hands out more than max", receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+		{"hands out more than max", receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 			return next(ctx, max+1)
 		}), []string{"max-is-a-bound"}, 0},
-		{"returns neither delivery nor error", receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+		{"returns neither delivery nor error", receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 			ds, err := next(ctx, max)
 			if errors.Is(err, queue.ErrClosed) || err == nil {
 				return ds, err
 			}
 			return nil, nil
 		}), []string{"receive-cancelled"}, 0},
-		{"loses what a cancelled receive had", receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+		{"loses what a cancelled receive had", receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 			ds, err := next(context.WithoutCancel(ctx), max)
 			if ctx.Err() != nil {
 				return nil, ctx.Err()
 			}
 			return ds, err
 		}), []string{"receive-cancelled"}, 0},
-		{"does not heed the context", receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+		{"does not heed the context", receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 			return next(context.WithoutCancel(ctx), max)
 		}), []string{"receive-cancelled"}, 0},
-		{"has another error for closed", receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+		{"has another error for closed", receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 			ds, err := next(ctx, max)
 			if errors.Is(err, queue.ErrClosed) {
 				err = errors.New("use of closed connection")
@@ -193,7 +206,7 @@ func consumerDefects() []defect {
 // each2 delivers the first message of a session a second time, within max.
 func each2() func(queue.Queue) queue.Queue {
 	var last atomic.Pointer[queue.Delivery]
-	return receive(func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+	return receive(func(ctx context.Context, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 		if d := last.Swap(nil); d != nil {
 			return []queue.Delivery{*d}, nil
 		}
@@ -207,110 +220,29 @@ func each2() func(queue.Queue) queue.Queue {
 
 func settlingDefects() []defect {
 	return []defect{
-		{"acks nothing", settle(func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+		{"acks nothing", settle(func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
 			if how.Ack {
 				return nil
 			}
 			return next(ctx, how, ds)
 		}), []string{"acked-stays-acked", "settle-some", "depth", "stale-ack"}, 0},
-		{"acks all but the first", settle(func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+		{"acks all but the first", settle(func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
 			return next(ctx, how, ds[min(1, len(ds)-1):])
 		}), []string{"acked-stays-acked"}, 0},
-		{"acks what is nacked", settle(func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+		{"acks what is nacked", settle(func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
 			return next(ctx, queue.Ack(), ds)
 		}), []string{"nack", "nack-delay"}, 0},
-		{"nacks at once", settle(func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+		{"nacks at once", settle(func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
 			how.After = 0
 			return next(ctx, how, ds)
 		}), []string{"nack-delay"}, 0},
-		{"settles nothing after Close, and says nothing", settle(func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+		{"settles nothing after Close, and says nothing", settle(func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
 			_ = next(ctx, how, ds)
 			return nil
 		}), []string{"settle-after-close"}, 0},
-		{"has one error for many", settle(func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+		{"has one error for many", settle(func(ctx context.Context, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
 			return []error{errors.Join(next(ctx, how, ds)...)}
 		}), []string{"round-trip"}, 0},
-	}
-}
-
-// Defects of the connection.
-
-// ownGroup gives every consumer a group of its own.
-type ownGroup struct {
-	queue.Queue
-	n atomic.Int64
-}
-
-func (q *ownGroup) Consumer(ctx context.Context, topic, group string) (queue.Consumer, error) {
-	if q.n.Add(1) == 1 {
-		return q.Queue.Consumer(ctx, topic, group)
-	}
-	c, err := q.Queue.Consumer(ctx, topic, group+"-"+time.Now().Format(time.RFC3339Nano))
-	return queueGroup{c, group}, err
-}
-
-// queueGroup says that its deliveries are of another group.
-type queueGroup struct {
-	queue.Consumer
-	group string
-}
-
-func (c queueGroup) Receive(ctx context.Context, max int) ([]queue.Delivery, error) {
-	ds, err := c.Consumer.Receive(ctx, max)
-	for i := range ds {
-		ds[i].Group = c.group
-	}
-	return ds, err
-}
-
-// oneGroup lets all groups share.
-type oneGroup struct{ queue.Queue }
-
-func (q oneGroup) Consumer(ctx context.Context, topic, group string) (queue.Consumer, error) {
-	c, err := q.Queue.Consumer(ctx, topic, "all")
-	return queueGroup{c, group}, err
-}
-
-func (q oneGroup) Depth(ctx context.Context, topic, _ string) (queue.Depth, error) {
-	return q.Queue.Depth(ctx, topic, "all")
-}
-
-// shallow says that nothing is there.
-type shallow struct{ queue.Queue }
-
-func (shallow) Depth(context.Context, string, string) (queue.Depth, error) { return queue.Depth{}, nil }
-
-// onceOnly cannot be closed twice.
-type onceOnly struct {
-	queue.Queue
-	closed atomic.Bool
-}
-
-func (q *onceOnly) Close(ctx context.Context) error {
-	if q.closed.Swap(true) {
-		return errors.New("close of closed connection")
-	}
-	return q.Queue.Close(ctx)
-}
-
-// boaster declares what it cannot do.
-type boaster struct{ queue.Queue }
-
-func (q boaster) Caps() queue.Caps {
-	c := q.Queue.Caps()
-	c.Dedup, c.MaxBody = true, 4096
-	return c
-}
-
-func connectionDefects() []defect {
-	return []defect{
-		{"does not share in a group", func(q queue.Queue) queue.Queue { return &ownGroup{Queue: q} }, []string{"group-shares"}, 0},
-		{"shares among groups", func(q queue.Queue) queue.Queue { return oneGroup{q} }, []string{"groups-get-all"}, 0},
-		{"reports no depth", func(q queue.Queue) queue.Queue { return shallow{q} }, []string{"depth"}, 0},
-		{"cannot be closed twice", func(q queue.Queue) queue.Queue { return &onceOnly{Queue: q} }, []string{"close-twice"}, 0},
-		{"keeps unsettled deliveries at Close", func(q queue.Queue) queue.Queue {
-			return queue.Wrap(q, queue.Hooks{Close: func(context.Context, *queue.Session, queue.CloseFunc) error { return nil }})
-		}, []string{"produce-after-close", "close-while-receiving", "settle-after-close"}, 0},
 	}
 }
 
