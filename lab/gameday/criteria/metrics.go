@@ -8,6 +8,7 @@ import (
 // Unit is the kind of number that a metric is, and so the units that its bounds are written in.
 type Unit uint8
 
+// The kinds of numbers. The zero value is a count.
 const (
 	Count     Unit = iota // a whole number of messages or of events
 	Seconds               // a duration

@@ -139,7 +139,7 @@ func numbered(word, before string) (int, bool) {
 	return i, ok && err == nil && i > 0 && strconv.Itoa(i) == digits
 }
 
-// nodeNames lists the nodes of the scenario's cluster: n1, n2, …
+// nodeNames lists the nodes of the scenario's cluster, from n1.
 func nodeNames(s *Scenario) []string {
 	if s.Target.Cluster == nil {
 		return nil

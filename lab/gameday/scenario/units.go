@@ -24,10 +24,10 @@ const (
 func (d Duration) String() string { return plain(time.Duration(d)) }
 
 func (d *Duration) read(r *reader, n *node, path string) {
-	switch {
-	case n.kind == mapping:
+	switch n.kind {
+	case mapping:
 		*d = Duration(r.byTiming(n, path))
-	case n.kind == sequence:
+	case sequence:
 		r.fail(n, path, `expected a duration like "5s", found %s`, n.kind)
 	default:
 		*d = Duration(r.duration(n, path))
