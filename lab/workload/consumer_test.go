@@ -304,6 +304,22 @@ func TestCloseFinishesWhatIsInHand(t *testing.T) {
 	})
 }
 
+func TestCloseWithAnEndedContextDropsWhatIsInHand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t, memory.Config{})
+		w := b.begin(workload.Config{Consumers: 1, Rate: 1000, Work: 20 * time.Millisecond})
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := w.Close(ctx); err == nil || !strings.Contains(err.Error(), "close consumer-1: dropped what it had in hand") {
+			t.Errorf("%v", err)
+		}
+		if s := w.Stats(); s.InHand != 0 || s.Work == s.Delivered || s.Offered != s.Acked+s.Failed+s.InDoubt {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
 func TestSamples(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})

@@ -15,7 +15,9 @@
 //
 // Config.Queue is already wrapped by history.Hooks, so the history has what was produced, delivered and settled. The workload adds
 // what only the application knows: Processed, NotSent, Sample ("lag", "backlog", "inflight", four times a second) and Drain.
-// Sessions are named with queue.WithClient: "producer-1", "consumer-1", also after a crash and a restart.
+// Sessions are named with queue.WithClient: "producer-1", "consumer-1", also after a crash and a restart. Envelopes are the
+// workload's own, so that a retry is the same message; its tracks are of epoch 0 and stream 0, which history.Config.Stream must say
+// too (or every event carries the topic as if the message had gone elsewhere).
 //
 // # Time
 //

@@ -203,7 +203,8 @@ func (w *Workload) giveUpProducers() {
 }
 
 // Close ends the load: producers are given up if they were not stopped before, consumers finish and settle what they have in hand
-// until ctx ends, and all sessions are closed. The queue stays open. It may be called twice.
+// until ctx ends, and all sessions are closed. The queue stays open. It may be called twice. Drivers that do not answer may hold it
+// some seconds longer than ctx.
 func (w *Workload) Close(ctx context.Context) error {
 	if err := w.lock(ctx); err != nil {
 		return fmt.Errorf("workload: close: %w", err)
@@ -259,6 +260,7 @@ func (c *consumer) close(ctx context.Context) error {
 	}
 	l.crash() // frees the context
 	c.life = nil
+	c.inHand.Store(0)
 	if err := l.endSession(context.WithoutCancel(ctx)); err != nil {
 		errs = append(errs, fmt.Errorf("workload: close %s: %w", c.name, err))
 	}
@@ -266,6 +268,11 @@ func (c *consumer) close(ctx context.Context) error {
 }
 
 func (w *Workload) lock(ctx context.Context) error {
+	select { // first, so that Close works with a context that has ended
+	case w.control <- struct{}{}:
+		return nil
+	default:
+	}
 	select {
 	case w.control <- struct{}{}:
 		return nil
