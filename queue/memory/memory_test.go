@@ -39,6 +39,6 @@ func TestConformance(t *testing.T) {
 func TestConformanceRealTime(t *testing.T) {
 	h := harness()
 	h.Bubble = false
-	h.Open = func(testing.TB) queue.Queue { return memory.New(memory.Config{AckTimeout: 500 * time.Millisecond}) }
+	h.Open = func(testing.TB) queue.Queue { return memory.New(memory.Config{AckTimeout: time.Second}) }
 	queuetest.Run(t, h)
 }
