@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -194,48 +196,52 @@ func (r *run) heal(ctx context.Context, a *active) error {
 	return nil
 }
 
-// recoverAll takes back everything that is in force, also when one of them fails.
+// recoverAll takes back everything that is in force, also when one of them fails: the last one first, because what came later
+// may stand in the way of what came before (consumers cannot come back to a broker that is down).
 func (r *run) recoverAll(ctx context.Context) error {
 	var errs []error
-	for _, a := range r.faults.list() {
+	for _, a := range slices.Backward(r.faults.list()) {
 		errs = append(errs, r.heal(ctx, a))
 	}
 	return errors.Join(errs...)
 }
 
-// recover takes back the faults of these names, or what holds this node down.
+// recover takes back the faults of these names, in their order, or what holds this node down.
 func (r *run) recover(ctx context.Context, step scenario.Recover) error {
-	if step.Start == "" && len(step.Names) == 0 {
+	names := step.Names
+	switch {
+	case step.Start != "":
+		names = []string{step.Start}
+	case len(names) == 0:
 		return r.recoverAll(ctx)
 	}
-	found := false
-	for _, a := range r.faults.list() {
-		if step.Start != "" && a.node != step.Start || step.Start == "" && !named(a, step.Names) {
-			continue
-		}
-		found = true
-		if step.Wipe {
-			if _, err := r.target.act(ctx, "wipe", a.node); err != nil {
+	for _, name := range names {
+		found := false
+		for _, a := range r.faults.list() {
+			if a.fault != name && a.name != name && a.node != name {
+				continue
+			}
+			found = true
+			if err := r.recoverOne(ctx, a, step.Wipe); err != nil {
 				return err
 			}
 		}
-		if err := r.heal(ctx, a); err != nil {
-			return err
+		if !found {
+			return fmt.Errorf("recover %s: no such fault is in force; in force: %s", name, strings.Join(r.faults.names(), ", "))
 		}
-	}
-	if !found {
-		return fmt.Errorf("recover %s%v: no such fault is in force; in force: %v", step.Start, step.Names, r.faults.names())
 	}
 	return nil
 }
 
-func named(a *active, names []string) bool {
-	for _, n := range names {
-		if a.fault == n || a.name == n || a.node == n {
-			return true
+func (r *run) recoverOne(ctx context.Context, a *active, wipe bool) error {
+	if wipe {
+		evidence, err := r.target.act(ctx, "wipe", a.node)
+		if err != nil {
+			return fmt.Errorf("wipe %s before its start: %w", a.node, err)
 		}
+		r.note("havoq", a.node+": "+evidence)
 	}
-	return false
+	return r.heal(ctx, a)
 }
 
 // restart stops a node in good order, sees it down, and starts it again: a fault that ends by itself.

@@ -2,6 +2,7 @@ package gameday
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -77,9 +78,11 @@ func (r *run) loadStep(ctx context.Context, step scenario.Load) error {
 	if step.Factor > 0 {
 		rate = base * step.Factor
 	}
-	r.load.SetRate(rate)
-	defer r.load.SetRate(base)
-	return r.hold(ctx, scenario.Span{For: step.For})
+	if err := r.load.SetRate(rate); err != nil {
+		return err
+	}
+	err := r.hold(ctx, scenario.Span{For: step.For})
+	return errors.Join(err, r.load.SetRate(base))
 }
 
 // hold lets time pass: all of it, or until the faults in force are decided.

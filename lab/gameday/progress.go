@@ -18,6 +18,7 @@ const (
 	PhaseOff  ProgressKind = "phase-end" // it ended: Phase, Text with its figures
 	Act       ProgressKind = "act"       // a fault was injected or taken back, and seen: Text
 	NodeState ProgressKind = "node"      // a node changed: Text, Nodes
+	Leader    ProgressKind = "leader"    // another node leads the topic: Text, Nodes
 	Tick      ProgressKind = "tick"      // four times a second: Stats, Rates, Left
 	Aborted   ProgressKind = "aborted"   // a guard or a person ended it
 	Draining  ProgressKind = "draining"

@@ -33,7 +33,7 @@ type Config struct {
 	Open func(ctx context.Context, url string) (queue.Queue, error)
 	// Progress is told how the run goes, by one goroutine at a time.
 	Progress func(Progress)
-	// Environment is recorded in the result; Again is the command that repeats the run.
+	// Environment is recorded in the result; Again is the command that repeats the run, without its seed.
 	Environment result.Environment
 	Again       string
 	Logger      *slog.Logger

@@ -113,6 +113,6 @@ func (r *run) writeInfo() error {
 	}
 	return result.WriteRunInfo(r.folder.Dir, result.RunInfo{
 		Name: filepath.Base(r.folder.Dir), Scenario: s.Name, Seed: r.seed, Started: time.Now(),
-		Roles: r.cfg.Roles, Environment: r.cfg.Environment, Again: r.cfg.Again,
+		Roles: r.cfg.Roles, Environment: r.cfg.Environment, Again: fmt.Sprintf("%s --seed %d", r.cfg.Again, r.seed),
 	})
 }

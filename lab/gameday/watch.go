@@ -89,7 +89,7 @@ func (r *run) leaders() func(context.Context) {
 		}
 		if leader != "" {
 			r.recorder.Record(history.Event{Kind: history.Node, Node: leader, Detail: "leader"})
-			r.tell(Progress{Kind: NodeState, Text: leader + " leads " + topic})
+			r.tell(Progress{Kind: Leader, Text: leader + " leads " + topic})
 		}
 		last = leader
 	}

@@ -38,10 +38,10 @@ func (o *plainOutput) progress(p gameday.Progress) {
 	case gameday.PhaseOn:
 		o.lastTick = p.At
 		o.line(p, fmt.Sprintf("%d/%d %s", p.Index, p.Of, p.Text))
-	case gameday.PhaseOff, gameday.Act:
+	case gameday.PhaseOff, gameday.Act, gameday.Leader:
 		o.line(p, "    "+p.Text)
 	case gameday.NodeState:
-		if p.Phase != "" { // before the first phase the target comes up, which is told in one line
+		if strings.Contains(p.Text, "by itself") { // what havoq does to a node is told by the act
 			o.line(p, "    "+p.Text)
 		}
 	case gameday.Tick:
@@ -62,7 +62,7 @@ func (o *plainOutput) intro(p gameday.Progress) {
 	s := o.scenario
 	w := s.Workload
 	fmt.Fprintf(o.w, "%s: %s\n", s.Name, s.Title)
-	fmt.Fprintf(o.w, "  hypothesis  %s\n", strings.TrimSpace(s.Hypothesis))
+	fmt.Fprintf(o.w, "  hypothesis  %s\n", wrap(s.Hypothesis, 90, "\n              "))
 	fmt.Fprintf(o.w, "  load        %d producers, %d consumers, %s of %s, %d keys\n", w.Producers, w.Consumers, w.Rate, w.Size, w.Keys)
 	fmt.Fprintf(o.w, "  folder      %s (seed %d)\n\n", p.Folder, p.Seed)
 }
@@ -98,4 +98,24 @@ func tickText(p gameday.Progress) string {
 		text += fmt.Sprintf(" (at most %s left)", p.Left.Round(time.Second))
 	}
 	return text
+}
+
+// wrap breaks text at spaces into lines of at most width, if its words allow.
+func wrap(text string, width int, newline string) string {
+	var b strings.Builder
+	column := 0
+	for _, word := range strings.Fields(text) {
+		switch {
+		case column == 0:
+		case column+1+len(word) > width:
+			b.WriteString(newline)
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += len(word)
+	}
+	return b.String()
 }

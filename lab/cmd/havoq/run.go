@@ -124,9 +124,12 @@ func runOne(ctx context.Context, s *scenario.Scenario, f runFlags, i int, out ou
 	}
 	out.begin(s)
 	res, dir, err := gameday.Run(ctx, cfg)
-	out.end(res, dir)
 	if err == nil {
+		out.end(res, dir)
 		return res, nil
+	}
+	if res != nil && res.Counts.Offered > 0 { // else nothing was run that could be judged
+		out.end(res, dir)
 	}
 	if dir != "" {
 		err = fmt.Errorf("%w\n       (what is known is in %s)", err, dir)

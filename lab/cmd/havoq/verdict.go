@@ -49,7 +49,7 @@ func mark(v oracle.Verdict) string {
 }
 
 func value(c oracle.Check) string {
-	if c.Reason == "" {
+	if c.Reason == "" || c.Verdict == oracle.Fail && c.Value != "" { // a failure's reason stands above
 		return c.Value
 	}
 	if c.Value == "" {
@@ -76,7 +76,7 @@ func printCounts(w io.Writer, res *result.Result) {
 	if len(found) == 0 {
 		found = []string{"none"}
 	}
-	fmt.Fprintf(w, "  anomalies: %s\n\n", strings.Join(found, "; "))
+	fmt.Fprintf(w, "  anomalies: %s\n\n", strings.Join(found, ";\n             "))
 }
 
 func printTrust(w io.Writer, res *result.Result) {
