@@ -82,12 +82,12 @@ func TestManyTracksAndTextsAreRead(t *testing.T) {
 }
 
 func TestBigEventsAreRead(t *testing.T) {
-	big := strings.Repeat("x", history.MaxText-1)
+	big := strings.Repeat("x", history.MaxText-4)
 	var want []history.Event
 	for i := range 2000 { // more than texts may take memory
-		n := fmt.Sprintf("%04d", i)[3:]
+		n := fmt.Sprintf("%04d", i)
 		want = append(want, history.Event{
-			Kind: history.Note, At: int64(i + 1), Client: big + n, Group: "g" + n + big[1:], Name: big[1:] + n, Node: big[2:] + n, Detail: n + big,
+			Kind: history.Note, At: int64(i + 1), Client: big + n, Group: big + n[:3], Name: big + n[3:], Node: big + n[2:], Detail: n[3:] + big,
 		})
 	}
 	got, warning, err := read(written(t, history.Header{}, want...))

@@ -126,7 +126,10 @@ func (w *Writer) Record(e Event) {
 	if now {
 		w.flush()
 	} else if ask {
-		w.ask <- struct{}{} // has room: asked is reset only after it was taken
+		select {
+		case w.ask <- struct{}{}:
+		default: // it was asked already, and has not begun
+		}
 	}
 }
 
@@ -180,6 +183,7 @@ func (w *Writer) flush() {
 	defer func() { <-w.flushing }()
 	w.mu.Lock()
 	w.due.Stop()
+	w.asked = false
 	at := w.enc.base
 	blocks := w.enc.take(w.spare)
 	broken := w.broken
@@ -207,9 +211,6 @@ func (w *Writer) background() {
 			w.flush()
 		case <-w.ask:
 			w.flush()
-			w.mu.Lock()
-			w.asked = false
-			w.mu.Unlock()
 		}
 	}
 }
