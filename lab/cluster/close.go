@@ -36,7 +36,10 @@ func (c *Cluster) close(ctx context.Context) error {
 	if c.unlock != nil {
 		errs = append(errs, c.unlock())
 	}
-	return errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cluster: close: %w", err)
+	}
+	return nil
 }
 
 // end takes a node down for good: it waits for an act that is under way, which sees that the cluster is closed.
@@ -59,7 +62,7 @@ func (n *node) end(grace context.Context) error {
 		}
 	}
 	if err := p.kill(); err != nil {
-		return fmt.Errorf("cluster: close %s: %w", n.name, err)
+		return fmt.Errorf("%s: %w", n.name, err)
 	}
 	n.cluster.set(n, Down, how)
 	return nil

@@ -69,44 +69,44 @@ var ErrClosed = errors.New("cluster: closed")
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	cfg, err := cfg.complete()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	c := &Cluster{cfg: cfg, closed: make(chan struct{}), monitor: newMonitor()}
 	if c.unlock, err = claimDir(cfg.Dir); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	c.launcher = startLauncher()
 	c.keeper = &keeper{cluster: c}
 	if err := c.form(ctx); err != nil {
-		return nil, errors.Join(err, c.Close(context.WithoutCancel(ctx)))
+		return nil, errors.Join(fmt.Errorf("cluster: %w", err), c.Close(context.WithoutCancel(ctx)))
 	}
 	return c, nil
 }
 
 func (cfg Config) complete() (Config, error) {
 	if kind := os.Getenv(childEnv); kind != "" {
-		return cfg, fmt.Errorf("cluster: this process was started as a %s of a cluster and must not start another: "+
+		return cfg, fmt.Errorf("this process was started as a %s of a cluster and must not start another: "+
 			"call cluster.Main() first in main or TestMain", kind)
 	}
 	if err := supported(); err != nil {
 		return cfg, err
 	}
 	if cfg.Dir == "" {
-		return cfg, errors.New("cluster: Config.Dir is empty: give a folder for the nodes' stores and logs")
+		return cfg, errors.New("Config.Dir is empty: give a folder for the nodes' stores and logs")
 	}
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
-		return cfg, fmt.Errorf("cluster: folder %q: %w", cfg.Dir, err)
+		return cfg, fmt.Errorf("folder %q: %w", cfg.Dir, err)
 	}
 	cfg.Dir = dir
 	if cfg.Nodes == 0 {
 		cfg.Nodes = defaultNodes
 	}
 	if cfg.Nodes < 2 || cfg.Nodes > maxNodes {
-		return cfg, fmt.Errorf("cluster: %d nodes: give 2 to %d (a cluster of one elects no leader; package broker runs a single server)", cfg.Nodes, maxNodes)
+		return cfg, fmt.Errorf("%d nodes: give 2 to %d (a cluster of one elects no leader; package broker runs a single server)", cfg.Nodes, maxNodes)
 	}
 	if last := cfg.Port + portsPerNode*cfg.Nodes - 1; cfg.Port < 0 || last > 65535 {
-		return cfg, fmt.Errorf("cluster: ports %d to %d: the highest is 65535", cfg.Port, last)
+		return cfg, fmt.Errorf("ports %d to %d: the highest is 65535", cfg.Port, last)
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -166,13 +166,16 @@ func (c *Cluster) node(name string) (*node, error) {
 	return nil, unknown("node", name, c.Nodes())
 }
 
-// set changes a node's state and tells it.
+// set changes a node's state and tells it. A node that is down has no process, in the same instant.
 func (c *Cluster) set(n *node, s State, detail string) {
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	n.mu.Lock()
 	changed := n.state != s
 	n.state = s
+	if s == Down {
+		n.proc = nil
+	}
 	n.mu.Unlock()
 	if !changed {
 		return

@@ -1,3 +1,5 @@
+//go:build linux || darwin
+
 package cluster_test
 
 import (
@@ -6,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +21,8 @@ import (
 func TestFormation(t *testing.T) {
 	var seen states
 	began := time.Now()
-	c := start(t, cluster.Config{OnState: seen.on})
+	dir := filepath.Join(t.TempDir(), `a "dir" of $HOME, ünlike others`)
+	c := start(t, cluster.Config{Dir: dir, Command: []string{os.Args[0]}, OnState: seen.on})
 	took := time.Since(began)
 	t.Logf("formed in %s, memory %v", took, c.RSS())
 	if took > 20*time.Second { // 1 to 2 s on an idle machine; an election that must be repeated costs up to 9 s
@@ -185,5 +189,43 @@ func TestNames(t *testing.T) {
 		if evidence, err := act(ctx, "n1"); err == nil {
 			t.Errorf("%s of a node that is up: %s", verb, evidence)
 		}
+	}
+}
+
+// A free port that was found can be taken before the node listens on it: then the cluster forms on others.
+func TestOtherPorts(t *testing.T) {
+	dir := t.TempDir()
+	stolen := make(chan net.Listener, 1)
+	go func() {
+		defer close(stolen)
+		for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+			conf, err := os.ReadFile(filepath.Join(dir, "n1.conf"))
+			_, rest, ok := strings.Cut(string(conf), "listen: \"")
+			if err != nil || !ok {
+				continue
+			}
+			addr, _, _ := strings.Cut(rest, "\"")
+			if l, err := net.Listen("tcp", addr); err == nil {
+				stolen <- l
+			}
+			return
+		}
+	}()
+	var seen states
+	c, err := cluster.Start(bounded(t, time.Minute), cluster.Config{Dir: dir, OnState: seen.on})
+	thief := <-stolen
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	if thief == nil {
+		t.Fatal("the port could not be taken in time: nothing is shown")
+	}
+	defer thief.Close()
+	if strings.Contains(c.URL(), thief.Addr().String()) {
+		t.Errorf("%s has the stolen port", c.URL())
+	}
+	if !slices.ContainsFunc(seen.list(), func(s string) bool { return strings.HasPrefix(s, "n1 down") }) {
+		t.Errorf("no second attempt in %q", seen.list())
 	}
 }

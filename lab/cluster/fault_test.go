@@ -1,9 +1,12 @@
+//go:build linux || darwin
+
 package cluster_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -356,18 +359,28 @@ func pidOf(t *testing.T, all []string, node string) (pid int) {
 	return pid
 }
 
-func TestKeeperReplaced(t *testing.T) {
+func TestPortTakenMeanwhile(t *testing.T) {
 	c := start(t, cluster.Config{})
-	keeper := childrenOf(t, os.Getpid(), "havoq-keeper")
-	if len(keeper) != 1 {
-		t.Fatalf("keepers %v", keeper)
-	}
-	if err := syscall.Kill(keeper[0], syscall.SIGKILL); err != nil {
+	ctx := bounded(t, time.Minute)
+	must(t)(c.Kill(ctx, "n1"))
+	addr, _, _ := strings.Cut(strings.TrimPrefix(c.URL(), "nats://"), ",")
+	thief, err := net.Listen("tcp", addr)
+	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, 10*time.Second, "the keeper's end", func() bool { return len(childrenOf(t, os.Getpid(), "havoq-keeper")) == 0 })
-	must(t)(c.Pause(bounded(t, 30*time.Second), "n1"))
-	if again := childrenOf(t, os.Getpid(), "havoq-keeper"); len(again) != 1 {
-		t.Errorf("keepers %v before a node was paused", again)
+	defer thief.Close()
+	evidence, err := c.Start(ctx, "n1")
+	if err == nil {
+		t.Fatal(evidence)
 	}
+	for _, want := range []string{"cluster: start n1: ", addr, "already in use", "stop it"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not say %q", err, want)
+		}
+	}
+	if s := c.State("n1"); s != cluster.Down {
+		t.Errorf("n1 is %s", s)
+	}
+	thief.Close()
+	must(t)(c.Start(ctx, "n1"))
 }

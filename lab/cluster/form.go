@@ -22,7 +22,10 @@ func (c *Cluster) form(ctx context.Context) error {
 	defer cancel()
 	name, err := identify(c.cfg.Dir, c.cfg.Nodes)
 	if err != nil {
-		return fmt.Errorf("cluster: %w", err)
+		return err
+	}
+	if err := c.keeper.start(ctx); err != nil {
+		return err
 	}
 	for try := 1; ; try++ {
 		err := c.formOnce(ctx, name)
@@ -51,7 +54,7 @@ func (c *Cluster) formOnce(ctx context.Context, name string) error {
 		n := newNode(c, fmt.Sprintf("n%d", i+1), p)
 		c.nodes = append(c.nodes, n)
 		if err := os.WriteFile(n.path(".conf"), []byte(configText(name, n, all)), 0o644); err != nil {
-			return fmt.Errorf("cluster: %w", err)
+			return err
 		}
 	}
 	errs := make([]error, len(c.nodes))
@@ -70,7 +73,7 @@ func (c *Cluster) formOnce(ctx context.Context, name string) error {
 		return err
 	}
 	if err := until(ctx, 20*time.Millisecond, c.formed); err != nil {
-		return fmt.Errorf("cluster: %w; see the logs in %s", err, c.cfg.Dir)
+		return fmt.Errorf("the nodes form no cluster: %w; see the logs in %s", err, c.cfg.Dir)
 	}
 	for _, n := range c.nodes {
 		if p := n.process(); p != nil {

@@ -43,9 +43,18 @@ func (k *keeper) keep(ctx context.Context, p *process) error {
 		}
 		k.cluster.cfg.Logger.Error("the keeper is gone, another takes its place", "pid", k.proc.pid(), "error", err)
 		if err := k.proc.kill(); err != nil {
-			return fmt.Errorf("cluster: replace the keeper: %w", err)
+			return fmt.Errorf("replace the keeper: %w", err)
 		}
 	}
+	return k.replace(ctx)
+}
+
+// start starts the keeper before there is anything to keep.
+func (k *keeper) start(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, keeperLimit)
+	defer cancel()
 	return k.replace(ctx)
 }
 
@@ -68,7 +77,7 @@ func (k *keeper) replace(ctx context.Context) (err error) {
 
 func (k *keeper) tell(ctx context.Context, p *process) error {
 	if _, err := fmt.Fprintf(k.proc.lifeline, "%d %s\n", p.pid(), p.began); err != nil {
-		return fmt.Errorf("cluster: tell the keeper of %s: %w", p.what, err)
+		return fmt.Errorf("tell the keeper of %s: %w", p.what, err)
 	}
 	return k.proc.await(ctx, "kept")
 }
@@ -89,7 +98,7 @@ func (k *keeper) close() error {
 		}
 	}
 	if err := k.proc.kill(); err != nil {
-		return fmt.Errorf("cluster: close the keeper: %w", err)
+		return fmt.Errorf("the keeper: %w", err)
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (c *Cluster) Resolve(ctx context.Context, stream, target string) ([]string,
 	if slices.Contains(c.Nodes(), target) {
 		return []string{target}, nil
 	}
-	return nil, unknown("target", target, append(c.Nodes(), "leader", "follower", "all"))
+	return nil, fmt.Errorf("cluster: %w", unknown("target", target, append(c.Nodes(), "leader", "follower", "all")))
 }
 
 // view is what a majority agrees on.

@@ -2,10 +2,10 @@ package cluster_test
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync"
 	"testing"
 	"time"
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// own is a small havoq: it starts a cluster with one node paused, tells the processes, and waits to be killed.
+// own is a small havoq: it starts a cluster with one node paused, tells its address, and waits to be killed or interrupted.
 func own() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -49,8 +49,15 @@ func own() {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	_ = json.NewEncoder(os.Stdout).Encode(c.RSS())
-	select {}
+	interrupts := make(chan os.Signal, 1)
+	signal.Notify(interrupts, os.Interrupt) // also where this was started with the signal ignored, as by a shell's "&"
+	fmt.Println(c.URL())
+	go func() { // the test's own end is seen here, too
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(1)
+	}()
+	<-interrupts
+	os.Exit(130)
 }
 
 // bounded is the test's context with a limit.

@@ -120,7 +120,7 @@ func answers(ctx context.Context, n *node) error {
 	if err != nil {
 		return fmt.Errorf("%s does not answer: %w", n.name, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }() // only read from
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetReadDeadline(deadline); err != nil {
 		return err

@@ -36,7 +36,7 @@ func (n *node) lock(ctx context.Context) error {
 	case n.acting <- struct{}{}:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("cluster: another act on %s is under way: %w", n.name, ctx.Err())
+		return fmt.Errorf("another act on %s is under way: %w", n.name, ctx.Err())
 	}
 }
 
@@ -90,11 +90,11 @@ func (n *node) abandon(p *process, why error) error {
 // follow waits for the end of the process and, if no act ended it, tells so.
 func (n *node) follow(p *process) {
 	<-p.done
-	n.mu.Lock()
-	n.proc = nil
-	n.mu.Unlock()
-	if p.expected.Load() {
-		return // the act tells it when it has seen the rest
+	if p.expected.Load() { // the act that ends it tells so when it has seen the rest
+		n.mu.Lock()
+		n.proc = nil
+		n.mu.Unlock()
+		return
 	}
 	detail := "exited by itself: " + p.ending() + "; see " + n.path(".log")
 	if last := lastLine(n.path(".log")); last != "" {

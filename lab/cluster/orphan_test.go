@@ -1,11 +1,12 @@
+//go:build linux
+
 package cluster_test
 
 import (
+	"bufio"
 	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/havoqlab/havoq/lab/cluster"
 )
 
 // childrenOf returns the running processes with a parent and a word in their command line.
@@ -54,8 +57,8 @@ func there(pid int) bool {
 	return state != "Z" && state != "X"
 }
 
-// owner runs this test binary as a small havoq with a cluster, and returns it, its children, and its nodes' number.
-func owner(t *testing.T, pause bool) (*exec.Cmd, []int) {
+// owner runs this test binary as a small havoq with a cluster, and returns it, its children, and its nodes' addresses.
+func owner(t *testing.T, pause bool) (*exec.Cmd, []int, []string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), roleEnv+"=owner", "CLUSTER_TEST_DIR="+t.TempDir())
@@ -65,6 +68,11 @@ func owner(t *testing.T, pause bool) (*exec.Cmd, []int) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a shell does for its jobs
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
+	life, err := cmd.StdinPipe() // closed by its Wait, or by the end of this process
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { life.Close() })
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -75,25 +83,48 @@ func owner(t *testing.T, pause bool) (*exec.Cmd, []int) {
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	late := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer late.Stop()
-	var sizes map[string]int64
-	if err := json.NewDecoder(io.LimitReader(out, 1<<16)).Decode(&sizes); err != nil || len(sizes) != 3 {
-		t.Fatalf("owner: %v %v, %s", sizes, err, stderr.String())
+	line, err := bufio.NewReader(out).ReadString('\n')
+	addrs, ok := strings.CutPrefix(strings.TrimSpace(line), "nats://")
+	if err != nil || !ok {
+		t.Fatalf("owner: %q %v, %s", line, err, stderr.String())
 	}
 	children := childrenOf(t, cmd.Process.Pid, "havoq-")
 	if len(children) != 4 {
 		t.Fatalf("owner has children %v, not three nodes and a keeper", children)
 	}
-	return cmd, children
+	return cmd, children, strings.Split(addrs, ",")
+}
+
+// end waits for the owner's end, with a limit.
+func end(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	late := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+	_ = cmd.Wait()
+	if !late.Stop() {
+		t.Fatal("the owner did not end")
+	}
+}
+
+// greets says whether a node greets a client.
+func greets(addr string) bool {
+	conn, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	word, err := bufio.NewReader(conn).ReadString(' ')
+	return err == nil && word == "INFO "
 }
 
 func TestNoOrphans(t *testing.T) {
 	for _, paused := range []bool{false, true} {
 		t.Run(fmt.Sprintf("paused=%t", paused), func(t *testing.T) {
-			cmd, children := owner(t, paused)
+			cmd, children, _ := owner(t, paused)
 			if err := cmd.Process.Kill(); err != nil {
 				t.Fatal(err)
 			}
-			_ = cmd.Wait()
+			end(t, cmd)
 			eventually(t, 10*time.Second, fmt.Sprintf("the end of all of %v", children), func() bool { return !slices.ContainsFunc(children, there) })
 		})
 	}
@@ -101,7 +132,7 @@ func TestNoOrphans(t *testing.T) {
 
 // Ctrl-C in a terminal signals the whole process group of the foreground job: the owner gets it, its nodes must not.
 func TestInterruptDoesNotReachNodes(t *testing.T) {
-	cmd, children := owner(t, false)
+	cmd, children, addrs := owner(t, false)
 	for _, child := range children {
 		group, err := syscall.Getpgid(child)
 		if err != nil || group == cmd.Process.Pid {
@@ -117,15 +148,35 @@ func TestInterruptDoesNotReachNodes(t *testing.T) {
 	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
-	// The nodes still serve: each answers on its client port, after the signals, which were delivered before.
+	for _, addr := range addrs {
+		if !greets(addr) {
+			t.Errorf("the node at %s serves no more", addr)
+		}
+	}
 	for _, child := range children {
 		if !there(child) {
 			t.Errorf("child %d is gone", child)
 		}
 	}
-	if err := syscall.Kill(cmd.Process.Pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := syscall.Kill(cmd.Process.Pid, syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
-	_ = cmd.Wait() // the owner takes no care of the signal and ends
+	end(t, cmd)
 	eventually(t, 10*time.Second, "the end of all children", func() bool { return !slices.ContainsFunc(children, there) })
+}
+
+func TestKeeperReplaced(t *testing.T) {
+	c := start(t, cluster.Config{})
+	keeper := childrenOf(t, os.Getpid(), "havoq-keeper")
+	if len(keeper) != 1 {
+		t.Fatalf("keepers %v", keeper)
+	}
+	if err := syscall.Kill(keeper[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 10*time.Second, "the keeper's end", func() bool { return len(childrenOf(t, os.Getpid(), "havoq-keeper")) == 0 })
+	must(t)(c.Pause(bounded(t, 30*time.Second), "n1"))
+	if again := childrenOf(t, os.Getpid(), "havoq-keeper"); len(again) != 1 {
+		t.Errorf("keepers %v before a node was paused", again)
+	}
 }

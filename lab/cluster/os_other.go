@@ -14,7 +14,7 @@ var errUnsupported = errors.New("not supported on this system")
 
 // supported says why there are no clusters here. Nothing below is reached then.
 func supported() error {
-	return fmt.Errorf("cluster: nodes as processes are %w (%s): they need SIGSTOP, process groups and inherited pipes; run on Linux or macOS, "+
+	return fmt.Errorf("nodes as processes are %w (%s): they need SIGSTOP, process groups and inherited pipes; run on Linux or macOS, "+
 		"or in WSL, or use a broker that runs elsewhere by its URL", errUnsupported, runtime.GOOS)
 }
 

@@ -36,11 +36,11 @@ func choosePorts(nodes, first int) ([]ports, error) {
 	for next := candidates(first); len(found) < want; {
 		port, ok := next()
 		if !ok {
-			return nil, fmt.Errorf("cluster: no %d free ports found in %d draws: give Config.Port, or free some", want, portDraws)
+			return nil, fmt.Errorf("no %d free ports found in %d draws: give Config.Port, or free some", want, portDraws)
 		}
 		l, err := net.Listen("tcp", address(port))
 		if err != nil && first != 0 {
-			return nil, fmt.Errorf("cluster: port %d (%s) cannot be used: %w: stop what uses it, or choose another Config.Port (0 finds free ones)",
+			return nil, fmt.Errorf("port %d (%s) cannot be used: %w: stop what uses it, or choose another Config.Port (0 finds free ones)",
 				port, purpose(port-first, nodes), err)
 		}
 		if err != nil {
@@ -67,7 +67,7 @@ func candidates(first int) func() (port int, ok bool) {
 		return func() (int, bool) { next++; return next, true }
 	}
 	outgoingLow, outgoingHigh := outgoingPorts()
-	draw := rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(time.Now().UnixNano()))) //nolint:gosec // not a secret
+	draw := rand.New(rand.NewPCG(uint64(os.Getpid()), uint64(time.Now().UnixNano())))
 	return func() (int, bool) {
 		for range portDraws {
 			port := lowPort + draw.IntN(highPort-lowPort)

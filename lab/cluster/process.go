@@ -35,17 +35,17 @@ func (c *Cluster) spawn(ctx context.Context, kind, name, log, conf string) (*pro
 	what := strings.TrimSpace(kind + " " + name)
 	out, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("cluster: open the log of %s: %w", what, err)
+		return nil, fmt.Errorf("open the log of %s: %w", what, err)
 	}
 	defer out.Close()
 	theirLife, ourLife, err := os.Pipe()
 	if err != nil {
-		return nil, fmt.Errorf("cluster: start %s: %w", what, err)
+		return nil, fmt.Errorf("start %s: %w", what, err)
 	}
 	defer theirLife.Close()
 	ourWords, theirWords, err := os.Pipe()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cluster: start %s: %w", what, err), ourLife.Close())
+		return nil, errors.Join(fmt.Errorf("start %s: %w", what, err), ourLife.Close())
 	}
 	defer theirWords.Close()
 
@@ -57,13 +57,13 @@ func (c *Cluster) spawn(ctx context.Context, kind, name, log, conf string) (*pro
 	cmd.SysProcAttr = childAttributes(kind)
 	p := &process{what: what, cmd: cmd, lifeline: ourLife, words: make(chan string, 16), done: make(chan struct{})}
 	if err := c.launcher.start(ctx, cmd); err != nil {
-		return nil, errors.Join(fmt.Errorf("cluster: start %s as %q: %w", what, cmd.Path, err), ourLife.Close(), ourWords.Close())
+		return nil, errors.Join(fmt.Errorf("start %s as %q: %w", what, cmd.Path, err), ourLife.Close(), ourWords.Close())
 	}
 	p.began, err = startTime(cmd.Process.Pid) // before it can be reaped, so this is its own
 	p.followers.Go(func() { p.listen(ourWords) })
 	p.followers.Go(p.reap)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cluster: start %s: %w", what, err), p.kill())
+		return nil, errors.Join(fmt.Errorf("start %s: %w", what, err), p.kill())
 	}
 	return p, nil
 }
@@ -81,7 +81,7 @@ func childCommand(command []string, kind, name string) *exec.Cmd {
 			args = append([]string{"-test.run=^$"}, args...)
 		}
 	}
-	return exec.Command(command[0], append(command[1:len(command):len(command)], args...)...) //nolint:gosec // the caller's own command
+	return exec.Command(command[0], append(command[1:len(command):len(command)], args...)...)
 }
 
 // childEnvironment marks the child and keeps a node small, unless the user has set limits of their own.
@@ -125,7 +125,7 @@ func (p *process) awaitHello(ctx context.Context) error {
 	defer cancel()
 	err := p.await(ctx, "hello")
 	if errors.Is(err, errSilent) {
-		return fmt.Errorf("cluster: the executable %q did not become a %s: call cluster.Main() first in main or TestMain (%w)", p.cmd.Path, p.what, err)
+		return fmt.Errorf("the executable %q did not become a process of the cluster: call cluster.Main() first in main or TestMain (%w)", p.cmd.Path, err)
 	}
 	return err
 }
@@ -138,20 +138,20 @@ func (p *process) await(ctx context.Context, word string) error {
 	case line, ok := <-p.words:
 		if !ok {
 			<-p.done
-			return fmt.Errorf("cluster: %s: %w and ended: %s", p.what, errSilent, p.ending())
+			return fmt.Errorf("%s: %w and ended: %s", p.what, errSilent, p.ending())
 		}
 		if text, failed := strings.CutPrefix(line, "error "); failed {
 			if plain, err := strconv.Unquote(text); err == nil {
 				text = plain
 			}
-			return fmt.Errorf("cluster: %s: %s", p.what, text)
+			return errors.New(text)
 		}
 		if line != word {
-			return fmt.Errorf("cluster: %s said %.80q instead of %q", p.what, line, word)
+			return fmt.Errorf("%s said %.80q instead of %q", p.what, line, word)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("cluster: %s did not say %q: %w", p.what, word, context.Cause(ctx))
+		return fmt.Errorf("%s did not say %q: %w", p.what, word, context.Cause(ctx))
 	}
 }
 

@@ -14,7 +14,7 @@ func unknown(what, name string, known []string) error {
 			best, hint = d, fmt.Sprintf("; did you mean %q?", k)
 		}
 	}
-	return fmt.Errorf("cluster: unknown %s %q (known: %s)%s", what, name, strings.Join(known, ", "), hint)
+	return fmt.Errorf("unknown %s %q (known: %s)%s", what, name, strings.Join(known, ", "), hint)
 }
 
 // distance is the number of characters to add, drop or change to make b of a.
