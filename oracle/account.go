@@ -15,12 +15,11 @@ type account struct {
 	tally  map[string]*Anomaly
 	wit    witnesses
 
-	missing    []int64 // by group: acked, not processed, not dead-lettered
-	expected   int64   // acked messages, once for each group that is responsible
-	vague      int64   // received, reserved, and the history is cut before it tells of the send
-	everywhere bool    // there is one stream: every group is responsible for it
-	covered    map[uint16]bool
-	after      [pageSize]int64 // scratch: the first delivery of a later message
+	missing  []int64         // by group: acked, not processed, not dead-lettered
+	expected int64           // acked messages, once for each group that is responsible
+	vague    int64           // received, reserved, and the history is cut before it tells of the send
+	covered  map[uint16]bool // streams that some group got a message of
+	after    [pageSize]int64 // scratch: the first delivery of a later message
 }
 
 func (j *Judge) account() *account {
@@ -36,16 +35,6 @@ func (j *Judge) account() *account {
 		c := *n
 		a.tally[name] = &c
 	}
-	for _, hits := range j.faults.hits {
-		for _, h := range hits {
-			h.spentAtEnd = 0
-		}
-	}
-	streams := make(map[uint16]bool)
-	for id := range j.tracks {
-		streams[id.Stream] = true
-	}
-	a.everywhere = len(streams) <= 1
 	for _, g := range j.list {
 		for stream := range g.streams {
 			a.covered[stream] = true
@@ -85,7 +74,7 @@ func (a *account) sends(t *track) {
 
 // responsible says whether what is missing of the stream is missing in this group.
 func (a *account) responsible(g *group, stream uint16) bool {
-	return a.everywhere || g.streams[stream] || len(g.streams) == 0 || !a.covered[stream]
+	return g.streams[stream] || len(g.streams) == 0 || !a.covered[stream]
 }
 
 // group judges what a group got of a track.

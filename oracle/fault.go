@@ -146,15 +146,14 @@ type hitKey struct {
 
 // hit is one message struck by a fault. It can answer for one anomaly of each group.
 type hit struct {
-	fault      *injected
-	verb       string
-	group      *group // nil: the producer's side, so that every group meets it
-	spent      uint64 // by group number
-	spentAtEnd uint64 // the same, by what is judged at the end
+	fault *injected
+	verb  string
+	group *group // nil: the producer's side, so that every group meets it
+	spent uint64 // a bit for each group number
 }
 
 func (h *hit) usable(g *group) bool {
-	return (h.group == nil || h.group == g) && (h.spent|h.spentAtEnd)&(1<<g.number) == 0
+	return (h.group == nil || h.group == g) && h.spent&(1<<g.number) == 0
 }
 
 // hit reads that a fault struck a message; false: no such fault began.
@@ -197,16 +196,15 @@ const (
 	unexplained = "unexplained"
 )
 
-// attribute says what explains an anomaly. atEnd: it is judged at the end, and may be judged again.
+// attribute says what explains an anomaly. atEnd: it is judged at the end, and may be judged again, so it spends no hit; nor need
+// it, because no verb allows two of the anomalies that are judged there.
 func (j *Judge) attribute(anomaly string, span Window, id *queue.Identity, g *group, atEnd bool) (how, fault string) {
 	if id != nil && len(j.faults.hits) > 0 {
 		for _, h := range j.faults.hits[hitKey{id.Track(), id.Seq}] {
 			if !allows(h.verb, anomaly) || !h.usable(g) {
 				continue
 			}
-			if atEnd {
-				h.spentAtEnd |= 1 << g.number
-			} else {
+			if !atEnd {
 				h.spent |= 1 << g.number
 			}
 			return caused, h.fault.Name
