@@ -48,8 +48,9 @@ func (t *embedded) queueURL(s *scenario.Scenario) string {
 		"send-timeout": {sendTimeout.String()},
 		"ack-timeout":  {ackTimeout.String()},
 	}
-	if s.Workload.Limit > 0 {
+	if s.Workload.Limit > 0 { // what is worked off must leave the stream, or it would be full for ever
 		q.Set("max-msgs", strconv.FormatInt(s.Workload.Limit, 10))
+		q.Set("retention", "workqueue")
 	}
 	return t.cluster.URL() + "?" + q.Encode()
 }

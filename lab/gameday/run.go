@@ -48,6 +48,10 @@ const (
 	closeLimit  = 15 * time.Second // sessions and nodes
 )
 
+// window is how many messages of one producer are on the way or wait for a retry. While the broker is away all of them are
+// tried again and again: more of them would only keep the machine from electing a leader.
+const window = 256
+
 // ErrInterrupted is the cause to cancel Run's context with when a person ends the run: what is in force is recovered, and
 // what is known is reported.
 var ErrInterrupted = errors.New("interrupted by a person")
@@ -172,7 +176,7 @@ func (r *run) workloadConfig() workload.Config {
 		Rate: float64(w.Rate), Size: int(w.Size), Keys: w.Keys,
 		Ordered: r.cfg.Scenario.Contract.Order != "",
 		Work:    time.Duration(w.Work), AckEarly: w.Ack == "early",
-		Retry: time.Duration(w.Retry), Backlog: w.Backlog, Seed: r.seed, Logger: r.cfg.Logger,
+		Retry: time.Duration(w.Retry), Backlog: w.Backlog, Window: window, Seed: r.seed, Logger: r.cfg.Logger,
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // Config says where the servers are and what streams and consumers should be like. Zero values are the defaults given below.
-// Replicas, MaxMsgs, Storage, AckTimeout and DedupWindow are demands where they are set: an existing stream or consumer that
+// Replicas, MaxMsgs, Storage, Retention, AckTimeout and DedupWindow are demands where they are set: an existing stream or consumer that
 // differs is an error. Where they are not set, an existing one is used as it is.
 type Config struct {
 	// URL gives servers and parameters as in the package comment. What is given by both URL and a field is an error.
@@ -25,8 +25,12 @@ type Config struct {
 	Replicas int
 	// Storage is "file" (default) or "memory".
 	Storage string
-	// MaxMsgs is the most messages a stream holds; a full stream refuses. 0: no limit.
+	// MaxMsgs is the most messages a stream holds; a full stream refuses. 0: no limit. With "limits" retention that is how many
+	// were ever sent; with "workqueue" it bounds what waits.
 	MaxMsgs int64
+	// Retention is "limits" (default: every group gets all messages, and acked ones stay) or "workqueue" (an acked message is
+	// removed; a topic has one group, and a second one is refused).
+	Retention string
 	// AckTimeout is when an unsettled delivery is redelivered. Default 30s.
 	AckTimeout time.Duration
 	// SendTimeout is when a send without an answer is unknown. Default 5s.
@@ -86,7 +90,7 @@ func (c *Config) parameters(query string) error {
 		}
 		known, err := c.parameter(name, values[name][0])
 		if !known {
-			return fmt.Errorf("nats: the URL's parameter %q is unknown: there are replicas, storage, max-msgs, ack-timeout, "+
+			return fmt.Errorf("nats: the URL's parameter %q is unknown: there are replicas, storage, max-msgs, retention, ack-timeout, "+
 				"send-timeout, settle-timeout, dedup-window and window", name)
 		}
 		if err != nil {
@@ -121,6 +125,11 @@ func (c *Config) parameter(name, value string) (known bool, err error) {
 		if value == "" {
 			err = errors.New("want file or memory")
 		}
+	case "retention":
+		c.Retention = value
+		if value == "" {
+			err = errors.New("want limits or workqueue")
+		}
 	case "ack-timeout":
 		c.AckTimeout, err = span(value)
 	case "send-timeout":
@@ -154,8 +163,9 @@ func span(s string) (time.Duration, error) {
 // settings is a Config after its defaults; asked is the Config before them.
 type settings struct {
 	Config
-	asked   Config
-	storage jetstream.StorageType
+	asked     Config
+	storage   jetstream.StorageType
+	retention jetstream.RetentionPolicy
 }
 
 // resolve merges URL and fields, checks the whole and fills in the defaults.
@@ -175,6 +185,9 @@ func (c Config) resolve() (settings, error) {
 	s := settings{Config: c, asked: c}
 	if c.Storage == "memory" {
 		s.storage = jetstream.MemoryStorage
+	}
+	if c.Retention == "workqueue" {
+		s.retention = jetstream.WorkQueuePolicy
 	}
 	s.Replicas = orInt(c.Replicas, 1)
 	s.Window = orInt(c.Window, 1024)
@@ -205,6 +218,9 @@ func merge(c, u Config) (Config, error) {
 	}
 	if pick("Storage", u.Storage != "", c.Storage != "") {
 		c.Storage = u.Storage
+	}
+	if pick("Retention", u.Retention != "", c.Retention != "") {
+		c.Retention = u.Retention
 	}
 	if pick("MaxMsgs", u.MaxMsgs != 0, c.MaxMsgs != 0) {
 		c.MaxMsgs = u.MaxMsgs
@@ -238,6 +254,8 @@ func (c Config) check() error {
 		return fmt.Errorf("nats: Replicas is %d: JetStream takes 1 to 5", c.Replicas)
 	case c.Storage != "" && c.Storage != "file" && c.Storage != "memory":
 		return fmt.Errorf("nats: Storage is %q: want file or memory", c.Storage)
+	case c.Retention != "" && c.Retention != "limits" && c.Retention != "workqueue":
+		return fmt.Errorf("nats: Retention is %q: want limits or workqueue", c.Retention)
 	case c.MaxMsgs < 0:
 		return fmt.Errorf("nats: MaxMsgs is %d: want 0 (no limit) or more", c.MaxMsgs)
 	case c.Window < 0 || c.Window > MaxWindow:

@@ -4,11 +4,13 @@
 //
 //	nats://[user:password@]host:port[,host:port…][?parameter=value&…]      (tls:// for TLS)
 //
-// Parameters are those of [Config]: replicas, storage (file, memory), max-msgs, ack-timeout, send-timeout, settle-timeout,
-// dedup-window, window. An unknown or repeated one is an error. A user without a password is a token.
+// Parameters are those of [Config]: replicas, storage (file, memory), max-msgs, retention (limits, workqueue), ack-timeout,
+// send-timeout, settle-timeout, dedup-window, window. An unknown or repeated one is an error. A user without a password is a
+// token.
 //
-// A topic is one stream ([StreamName]) with one subject ([SubjectName]), created if it is missing, with limits retention: every
-// group gets all messages, from the first that the stream still holds. A group is a durable pull consumer ([ConsumerName]) with
+// A topic is one stream ([StreamName]) with one subject ([SubjectName]), created if it is missing. With limits retention, the
+// default, every group gets all messages, from the first that the stream still holds. With workqueue retention an acked message
+// leaves the stream, so that max-msgs bounds what waits; the topic then has one group, and a second one is refused. A group is a durable pull consumer ([ConsumerName]) with
 // explicit acks. Sessions of one [Conn] share one connection.
 //
 // # Delivery semantics

@@ -207,6 +207,19 @@ func TestFullStreamRefuses(t *testing.T) {
 	}
 }
 
+func TestWorkqueueFreesAPlaceWithEveryAck(t *testing.T) {
+	c := connect(t, nats.Config{Servers: addresses(run(t, t.TempDir(), -1)), MaxMsgs: 5, Retention: "workqueue"})
+	p, k := producer(t, c, "orders"), consumer(t, c, "orders", "g")
+	send(t, p, queue.OK, numbered(0, 5)...)
+	send(t, p, queue.Failed, numbered(5, 1)...)
+	settle(t, k, queue.Ack(), receive(t, k, 2))
+	send(t, p, queue.OK, numbered(6, 2)...)
+	send(t, p, queue.Failed, numbered(8, 1)...)
+	if _, err := c.Consumer(within(t, 5*time.Second), "orders", "another"); err == nil {
+		t.Error("a second group of a workqueue would steal from the first: no error")
+	}
+}
+
 func TestOtherSettingsAreAnError(t *testing.T) {
 	s := run(t, t.TempDir(), -1)
 	producer(t, connect(t, nats.Config{Servers: addresses(s), MaxMsgs: 5}), "orders")
@@ -214,6 +227,7 @@ func TestOtherSettingsAreAnError(t *testing.T) {
 	for want, cfg := range map[string]nats.Config{
 		"max-msgs is 5, asked for 6":           {MaxMsgs: 6},
 		"replicas is 1, asked for 3":           {Replicas: 3},
+		"retention is Limits, asked for":       {Retention: "workqueue"},
 		"storage is File, asked for Memory":    {Storage: "memory"},
 		"dedup-window is 2m0s, asked for 1m0s": {DedupWindow: time.Minute},
 		"ack-timeout is 1s, asked for 2s":      {AckTimeout: 2 * time.Second},

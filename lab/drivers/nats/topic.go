@@ -42,7 +42,7 @@ func (c *Conn) streamConfig(topic string) jetstream.StreamConfig {
 		Name:        StreamName(topic),
 		Description: "havoq topic",
 		Subjects:    []string{SubjectName(topic)},
-		Retention:   jetstream.LimitsPolicy,
+		Retention:   c.cfg.retention,
 		Discard:     jetstream.DiscardNew,
 		MaxMsgs:     maxMsgs,
 		Replicas:    c.cfg.Replicas,

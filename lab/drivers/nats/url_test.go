@@ -44,6 +44,8 @@ func TestBadURLs(t *testing.T) {
 		"nats://ann:s3cret@h:1?storage=":              "want file or memory",
 		"nats://ann:s3cret@h:1?storage=disk":          "want file or memory",
 		"nats://ann:s3cret@h:1?replicas=9":            "1 to 5",
+		"nats://ann:s3cret@h:1?retention=":            "want limits or workqueue",
+		"nats://ann:s3cret@h:1?retention=for-ever":    "want limits or workqueue",
 		"nats://ann:s3cret@h:1?window=99999999":       "at most",
 		"nats://ann:s3cret@h:1?dedup-window=1ms":      "100ms or more",
 		"nats://ann:s3cret@h:1?%zz":                   "parameters cannot be read",

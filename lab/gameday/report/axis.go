@@ -60,7 +60,11 @@ func logTicks(low, high float64) []tick {
 	var out []tick
 	for e := from; e <= to; e++ {
 		v := math.Pow(10, float64(e))
-		out = append(out, tick{v, duration(v)})
+		label := duration(v)
+		if e > 0 {
+			label = strconv.FormatFloat(v, 'f', 0, 64) + "s" // 100s, not 1m40s
+		}
+		out = append(out, tick{v, label})
 	}
 	return out
 }

@@ -64,21 +64,35 @@ func (c *chart) grid(ticks []tick, height float64, of func(float64) float64) sca
 func (c *chart) rates() {
 	t := c.result.Timeline
 	top := 0.0
-	for _, series := range [][]float64{t.Sent, t.Acked, t.Processed, t.Errors} {
+	for _, series := range [][]float64{t.Sent, t.Acked, t.Processed} {
 		if len(series) > 0 {
 			top = max(top, slices.Max(series))
 		}
 	}
-	c.title("Messages per second", key{"sent", "sent"}, key{"acked", "acked"}, key{"processed", "processed"}, key{"errors", "errors"})
+	c.title("Messages per second", key{"sent", "sent"}, key{"acked", "acked"}, key{"processed", "processed"})
 	ticks := linearTicks(top, 4)
 	s := c.grid(ticks, 132, linear(ticks))
 	c.path("sent area", c.steps(t.Sent, s, true), "")
-	c.path("errors area", c.steps(slivers(t.Errors, s), s, true), "")
 	c.path("acked line", c.steps(t.Acked, s, false), "")
 	c.path("processed line", c.steps(t.Processed, s, false), "")
 	c.tooltips(s, func(i int) string {
-		return fmt.Sprintf("%s: sent %s/s, acked %s/s, processed %s/s, errors %s/s", c.bucketTime(i), shortRate(t.Sent, i),
-			shortRate(t.Acked, i), shortRate(t.Processed, i), shortRate(t.Errors, i))
+		return fmt.Sprintf("%s: sent %s/s, acked %s/s, processed %s/s", c.bucketTime(i), shortRate(t.Sent, i),
+			shortRate(t.Acked, i), shortRate(t.Processed, i))
+	})
+}
+
+// errors have a panel of their own: a client that is refused tries again at once, so their number is of another size.
+func (c *chart) errors() {
+	t := c.result.Timeline
+	if len(t.Errors) == 0 || slices.Max(t.Errors) == 0 {
+		return
+	}
+	c.title("Errors per second: sends refused or unanswered")
+	ticks := linearTicks(slices.Max(t.Errors), 2)
+	s := c.grid(ticks, 54, linear(ticks))
+	c.path("errors area", c.steps(slivers(t.Errors, s), s, true), "")
+	c.tooltips(s, func(i int) string {
+		return fmt.Sprintf("%s: %s errors a second", c.bucketTime(i), shortRate(t.Errors, i))
 	})
 }
 

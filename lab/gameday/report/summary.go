@@ -212,7 +212,7 @@ func trustFaults(r *result.Result) Trust {
 	n := len(r.Faults)
 	switch {
 	case n == 0:
-		return Trust{oracle.Unknown, "No fault was injected", "this run shows the system undisturbed"}
+		return Trust{oracle.Unknown, "No fault was injected", "only load and time acted on the system"}
 	case seen < n:
 		return Trust{oracle.Unknown, "Not every fault was seen in force", fmt.Sprintf("%d of %d", seen, n)}
 	}

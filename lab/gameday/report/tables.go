@@ -147,13 +147,18 @@ func logTable(r *result.Result) table {
 	return t
 }
 
+// nodeRows tells of each node. That havoq stops it after the last phase is not counted as going down.
 func nodeRows(r *result.Result) (rows []row) {
+	over := int64(r.Seconds * 1e9)
+	if n := len(r.Phases); n > 0 {
+		over = r.Phases[n-1].To
+	}
 	for _, name := range sortedNames(r.Timeline.Nodes) {
 		spent := map[string]float64{}
 		downs := 0
 		for _, s := range r.Timeline.Nodes[name] {
 			spent[s.State] += s.Seconds()
-			if s.State == result.NodeDown {
+			if s.State == result.NodeDown && s.From < over {
 				downs++
 			}
 		}

@@ -60,6 +60,7 @@ func timeline(r *result.Result, l layout) template.HTML {
 	body.b, c.b = c.b, body.b // the labels go over the shades, and the shades need to know how far down the panels reach
 
 	c.rates()
+	c.errors()
 	c.latencies()
 	c.lag()
 	c.outages()
