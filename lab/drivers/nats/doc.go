@@ -44,7 +44,9 @@
 //
 // A message that is not settled within the consumer's ack timeout, or was given back, is delivered again to any member of the
 // group, after messages that were sent later. Delivery.Attempt counts deliveries exactly, also those that were lost on their way
-// to a client: the first that a consumer sees may be attempt 2. Closing a consumer gives back what it holds, at once; a consumer
+// to a client: the first that a consumer sees may be attempt 2. A redelivery that the server has sent, or is sending, when the
+// ack of the earlier delivery arrives is handed out all the same: work that takes nearly the ack timeout may see its message
+// again after a confirmed ack. Closing a consumer gives back what it holds, at once; a consumer
 // that is closed with an ended context, or whose process is killed, leaves it to the ack timeout. Unsettled messages survive
 // their session: a later ack of any session counts, so Delivery.Claim is 0 and ErrStale does not occur.
 //
