@@ -24,7 +24,7 @@ const (
 
 const (
 	defaultNodes = 3
-	maxNodes     = 9
+	maxNodes     = 5 // as many as a stream can have replicas
 )
 
 // Config says what Start builds. Only Dir is required.
@@ -32,7 +32,7 @@ type Config struct {
 	// Dir holds the nodes' stores, configurations and logs. It is made if missing. A folder of an earlier cluster with as
 	// many nodes continues from its stores. Only one cluster may use it at a time.
 	Dir string
-	// Nodes is the number of nodes, 2 to 9. 0: 3.
+	// Nodes is the number of nodes, 2 to 5. 0: 3.
 	Nodes int
 	// Port is the first client port: with three nodes, Port to Port+2 are for clients, Port+3 to Port+5 for routes, Port+6 to
 	// Port+8 for monitoring. 0: free ones.
@@ -64,8 +64,9 @@ type Cluster struct {
 // ErrClosed is returned by acts on a cluster after Close.
 var ErrClosed = errors.New("cluster: closed")
 
-// Start builds the cluster and returns when every node is healthy, a leader of the cluster is agreed on, and it sees all
-// nodes as current. It is bounded by ctx and by a minute. On error nothing is left running; the logs stay in Dir.
+// Start builds the cluster and returns when every node is healthy, a leader of the cluster is agreed on, it sees all
+// nodes as current, and it takes a stream that is replicated to all. It is bounded by ctx and by a minute. On error nothing
+// is left running; the logs stay in Dir.
 func Start(ctx context.Context, cfg Config) (*Cluster, error) {
 	cfg, err := cfg.complete()
 	if err != nil {

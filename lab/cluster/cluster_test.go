@@ -87,7 +87,7 @@ func TestStartRefuses(t *testing.T) {
 		{"no folder", cluster.Config{}, []string{"Config.Dir is empty"}},
 		{"folder cannot be made", cluster.Config{Dir: filepath.Join(file, "x")}, []string{file, "choose one that can be written"}},
 		{"read-only folder", cluster.Config{Dir: "/proc/self"}, []string{"/proc/self/cluster.lock", "choose one that can be written"}},
-		{"one node", cluster.Config{Dir: t.TempDir(), Nodes: 1}, []string{"1 nodes: give 2 to 9", "package broker"}},
+		{"one node", cluster.Config{Dir: t.TempDir(), Nodes: 1}, []string{"1 nodes: give 2 to 5", "package broker"}},
 		{"port taken", cluster.Config{Dir: t.TempDir(), Port: port}, []string{"port " + strconv.Itoa(port) + " (clients of n1)", "choose another Config.Port"}},
 		{"a later port taken", cluster.Config{Dir: t.TempDir(), Port: port - 4}, []string{"choose another Config.Port"}},
 		{"port too high", cluster.Config{Dir: t.TempDir(), Port: 65530}, []string{"65538", "highest is 65535"}},
@@ -119,8 +119,8 @@ func TestFolderOfAnother(t *testing.T) {
 	if err := c.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	_, err = cluster.Start(bounded(t, 10*time.Second), cluster.Config{Dir: dir, Nodes: 5})
-	if err == nil || !strings.Contains(err.Error(), "3 nodes, not 5") {
+	_, err = cluster.Start(bounded(t, 10*time.Second), cluster.Config{Dir: dir, Nodes: 4})
+	if err == nil || !strings.Contains(err.Error(), "3 nodes, not 4") {
 		t.Errorf("another number of nodes: %v", err)
 	}
 }

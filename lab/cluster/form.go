@@ -75,6 +75,9 @@ func (c *Cluster) formOnce(ctx context.Context, name string) error {
 	if err := until(ctx, 20*time.Millisecond, c.formed); err != nil {
 		return fmt.Errorf("the nodes form no cluster: %w; see the logs in %s", err, c.cfg.Dir)
 	}
+	if err := c.usable(ctx); err != nil {
+		return fmt.Errorf("the nodes form a cluster that takes no stream: %w; see the logs in %s", err, c.cfg.Dir)
+	}
 	for _, n := range c.nodes {
 		if p := n.process(); p != nil {
 			c.set(n, Up, fmt.Sprintf("process %d at %s", p.pid(), n.addr()))
