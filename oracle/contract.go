@@ -5,6 +5,7 @@ import "time"
 // Delivery is the delivery promise of a contract. The zero value is AtLeastOnce.
 type Delivery string
 
+// The delivery promises.
 const (
 	AtMostOnce  Delivery = "at-most-once"
 	AtLeastOnce Delivery = "at-least-once"
@@ -14,6 +15,7 @@ const (
 // Order is the order promise of a contract.
 type Order string
 
+// The order promises.
 const (
 	NoOrder       Order = ""
 	OrderKey      Order = "key"

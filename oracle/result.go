@@ -5,6 +5,7 @@ import "github.com/havoqlab/havoq/queue"
 // Verdict is a judgement. The zero value is Unknown: nothing passes by default.
 type Verdict string
 
+// The verdicts.
 const (
 	Pass    Verdict = "pass"
 	Fail    Verdict = "fail"

@@ -5,6 +5,7 @@ import "time"
 // Attempts says how well a broker counts deliveries of a message.
 type Attempts uint8
 
+// How deliveries are counted.
 const (
 	AttemptsNone  Attempts = iota // Delivery.Attempt is always 0
 	AttemptsFlag                  // 1, or 2 for any redelivery
@@ -14,6 +15,7 @@ const (
 // NackKind says what giving a delivery back does.
 type NackKind uint8
 
+// What a nack does.
 const (
 	NackNone    NackKind = iota // not possible: only the ack timeout redelivers
 	NackRequeue                 // this message is redelivered, others pass it
@@ -24,6 +26,7 @@ const (
 // Order says among which messages a broker keeps the send order for one consumer of a group, redeliveries aside.
 type Order uint8
 
+// The orders.
 const (
 	OrderNone      Order = iota
 	OrderKey             // messages of one key, whoever consumes them

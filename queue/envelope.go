@@ -129,7 +129,8 @@ func Seal(m Message, e Envelope) Message {
 			headers = append(headers, h)
 		}
 	}
-	m.Headers = append(headers, Header{EnvelopeHeader, e.Text()})
+	headers = append(headers, Header{EnvelopeHeader, e.Text()})
+	m.Headers = headers
 	return m
 }
 

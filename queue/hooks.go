@@ -17,12 +17,16 @@ type Session struct {
 	Client string
 }
 
-// ProduceFunc, ReceiveFunc, SettleFunc and CloseFunc are the next layer's methods, as a hook sees them.
+// The next layer's methods, as a hook sees them.
 type (
+	// ProduceFunc is Producer.Produce.
 	ProduceFunc func(ctx context.Context, batch []Message, done func(i int, r Result))
+	// ReceiveFunc is Consumer.Receive.
 	ReceiveFunc func(ctx context.Context, max int) ([]Delivery, error)
-	SettleFunc  func(ctx context.Context, how Settlement, ds []Delivery) []error
-	CloseFunc   func(ctx context.Context) error
+	// SettleFunc is Consumer.Settle.
+	SettleFunc func(ctx context.Context, how Settlement, ds []Delivery) []error
+	// CloseFunc is Producer.Close or Consumer.Close.
+	CloseFunc func(ctx context.Context) error
 )
 
 // Hooks intercept the verbs of a Queue's sessions. A nil hook is the inner method itself, and costs nothing. This is the only

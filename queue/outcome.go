@@ -8,6 +8,7 @@ import (
 // Outcome is what is known of a send or of a settlement. The zero value is Unknown.
 type Outcome uint8
 
+// The outcomes.
 const (
 	Unknown Outcome = iota // it may or may not have happened
 	OK                     // the broker confirmed it

@@ -132,7 +132,7 @@ func TestWords(t *testing.T) {
 		t.Error("header keys differ by case")
 	}
 	orders := []queue.Order{queue.OrderNone, queue.OrderKey, queue.OrderPartition, queue.OrderTopic}
-	if got := fmt.Sprint(orders); got != "[none key partition topic]" {
+	if got := fmt.Sprintf("%v", orders); got != "[none key partition topic]" {
 		t.Errorf("orders are called %s", got)
 	}
 }

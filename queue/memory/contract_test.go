@@ -242,7 +242,7 @@ func TestDedupWindow(t *testing.T) {
 		settle(t, c, queue.Ack(), next(t, c, 1)...) // an acked message is remembered, too
 		time.Sleep(time.Minute - 1)
 		send(true, true, true, false)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		rs := queue.Send(t.Context(), p, named("a")...)
 		if rs[0].Duplicate || rs[0].Offset != 4 {
 			t.Errorf("after the window: %+v", rs)
@@ -256,7 +256,7 @@ func TestOneReceiverForEachConsumer(t *testing.T) {
 		_, _, c := open(t, memory.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go c.Receive(ctx, 1) //nolint:errcheck // it is there to be in the way
+		go c.Receive(ctx, 1) // it is there to be in the way
 		synctest.Wait()
 		if _, err := c.Receive(ctx, 1); queue.OutcomeOf(err) != queue.Failed {
 			t.Errorf("second Receive on a consumer: %v", err)

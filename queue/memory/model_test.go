@@ -135,7 +135,7 @@ func (m *model) receive(who, max int) error {
 	}
 	ds, err := m.cs[who].Receive(ctx, max)
 	if len(ds) != want || (err == nil) != (want > 0) {
-		return fmt.Errorf("received %d, %v, want %d", len(ds), err, want)
+		return fmt.Errorf("received %d, want %d: %w", len(ds), want, err)
 	}
 	for _, d := range ds {
 		if err := m.delivered(who, d); err != nil {

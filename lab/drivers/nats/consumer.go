@@ -207,7 +207,7 @@ type ackMeta struct {
 }
 
 // parseAck reads $JS.ACK.stream.consumer.attempt.stream-seq.consumer-seq.time.pending, or the longer form
-// $JS.ACK.domain.account.stream.consumer.attempt.…
+// $JS.ACK.domain.account.stream.consumer.attempt.… (and more).
 func parseAck(subject string) (ackMeta, error) {
 	var fields [16]string
 	n := 0

@@ -106,10 +106,9 @@ func (c *chart) defs() {
 
 // label is a text that starts at a time and is put in the first row where it has room.
 type label struct {
-	from, to float64 // x
-	text     string
-	title    string
-	class    string
+	from  float64 // x
+	text  string
+	class string
 }
 
 // maxLabelRows bounds how many rows of labels there are; what finds no room keeps its mark, and its tooltip.

@@ -51,11 +51,11 @@ func TestZeroBound(t *testing.T) {
 		p    float64
 		less bool
 	}{{368, 1e-2, true}, {367, 1e-2, false}, {3688, 1e-3, true}, {3687, 1e-3, false}, {0, 1, false}} {
-		if b := zeroBound(c.n, confidence); b < c.p != c.less {
+		if b := zeroBound(c.n); b < c.p != c.less {
 			t.Errorf("%d trials give %v", c.n, b)
 		}
 	}
-	if b := zeroBound(1, confidence); b < 0.97499 || b > 0.97501 {
+	if b := zeroBound(1); b < 0.97499 || b > 0.97501 {
 		t.Errorf("one trial gives %v", b)
 	}
 }

@@ -16,7 +16,7 @@ func unproven(r *Result, s *scenario.Scenario) []string {
 	list = append(list, unprovenFate(r)...)
 	list = append(list, unprovenChance(r)...)
 	list = append(list, unprovenPlace(r, s)...)
-	list = append(list, unprovenPromises(r, s)...)
+	list = append(list, unprovenPromises(s)...)
 	return append(list, unprovenClients(s), fmt.Sprintf(
 		"More, or for longer, than this: %s, for %s in all. A leak, a full disk or a slow rebuild shows later, or at another load.",
 		r.Workload, criteria.FormatSeconds(r.Seconds)))
@@ -63,14 +63,14 @@ func unprovenChance(r *Result) (list []string) {
 		}
 	}
 	for _, verb := range sortedKeys(verbs) {
-		bound := criteria.Ratio.Format(zeroBound(verbs[verb], confidence))
+		bound := criteria.Ratio.Format(zeroBound(verbs[verb]))
 		list = append(list, fmt.Sprintf("That it goes as well the next time: zero losses in %s bounds the chance of loss per %s only "+
 			"below %s (at %.1f %% confidence).", count(int(verbs[verb]), verb), verb, bound, confidence*100))
 	}
 	if n := r.Counts.Acked; n > 0 {
 		list = append(list, fmt.Sprintf("A rate of loss: zero of %s acked messages lost means fewer than 1 in %s at the same confidence, "+
 			"but only given these very faults, because losses come in bursts.",
-			criteria.Count.Format(float64(n)), criteria.Count.Format(float64(int64(1/zeroBound(n, confidence))))))
+			criteria.Count.Format(float64(n)), criteria.Count.Format(float64(int64(1/zeroBound(n))))))
 	}
 	return list
 }
@@ -93,7 +93,7 @@ func unprovenPlace(r *Result, s *scenario.Scenario) []string {
 }
 
 // unprovenPromises is about what the contract leaves out.
-func unprovenPromises(r *Result, s *scenario.Scenario) (list []string) {
+func unprovenPromises(s *scenario.Scenario) (list []string) {
 	if s.Contract.Order == "" {
 		list = append(list, "Order: the contract promises none, so what was overtaken is counted, and fails nothing.")
 	}
