@@ -47,6 +47,11 @@ func TestCorpus(t *testing.T) {
 					t.Errorf("%s %v, want %v", name, got[name], s.expect[name])
 				}
 			}
+			for _, c := range r.Checks {
+				if want, ok := s.checks[c.Expr]; ok && c.Verdict != want {
+					t.Errorf("%s is %s, want %s", c.Expr, c.Verdict, want)
+				}
+			}
 			for _, part := range s.reasons {
 				if !strings.Contains(strings.Join(r.Reasons, "\n"), part) {
 					t.Errorf("the reasons %q do not say %q", r.Reasons, part)

@@ -19,6 +19,7 @@ type tale struct {
 	contract oracle.Contract
 	verdict  oracle.Verdict
 	expect   map[string]float64
+	checks   map[string]oracle.Verdict
 	depends  []string // checks without which the verdict would be another
 	reasons  []string // parts of the reasons
 	events   []history.Event
@@ -38,7 +39,8 @@ func readTale(t *testing.T, file string) *tale {
 
 func parseTale(t *testing.T, name, text string) *tale {
 	t.Helper()
-	s := &tale{name: name, step: int64(time.Millisecond), expect: map[string]float64{}}
+	s := &tale{name: name, step: int64(time.Millisecond), expect: map[string]float64{},
+		checks: map[string]oracle.Verdict{}}
 	for i, line := range strings.Split(text, "\n") {
 		line, _, _ = strings.Cut(line, "#")
 		if words := strings.Fields(line); len(words) > 0 {
@@ -83,6 +85,9 @@ func (s *tale) line(words []string) (err error) {
 				return err
 			}
 		}
+		return nil
+	case "check":
+		s.checks[args[0]+" == 0"] = oracle.Verdict(args[1])
 		return nil
 	case "depends":
 		s.depends = args

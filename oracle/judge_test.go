@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/oracle"
@@ -121,5 +122,30 @@ func TestVerbsOfTheConfig(t *testing.T) {
 	verbs := func(string) string { return "lose" }
 	if r := s.judge(oracle.New(oracle.Config{Contract: contract, Verbs: verbs})); r.Verdict != oracle.Pass {
 		t.Errorf("%s %q", r.Verdict, r.Reasons)
+	}
+}
+
+// A history may have more outages than are kept; then it says so, and does not grow.
+func TestTooManyOutages(t *testing.T) {
+	j := oracle.New(oracle.Config{})
+	at, id := int64(0), queue.Identity{Run: 7}
+	emit := func(kind history.Kind, after time.Duration) {
+		at += int64(after)
+		j.Observe(&history.Event{Kind: kind, Identity: id, Group: map[bool]string{true: "g"}[kind == history.Deliver], At: at,
+			Outcome: queue.OK})
+	}
+	for range 20_000 {
+		for _, wait := range []time.Duration{0, 0, 0, 0, 0, 300 * time.Millisecond, 3 * time.Second} {
+			emit(history.Invoke, 0)
+			emit(history.Outcome, wait%time.Second)
+			emit(history.Deliver, wait%time.Second)
+			id.Seq++
+			at += int64(wait)
+		}
+	}
+	r := j.Result()
+	reasons := strings.Join(r.Reasons, "\n")
+	if len(r.Outages) > 40_000 || !strings.Contains(reasons, "outages of the producers") || !strings.Contains(reasons, `of group "g"`) {
+		t.Errorf("%d outages, %s", len(r.Outages), reasons)
 	}
 }

@@ -89,6 +89,9 @@ func (n *naive) overtaken(id queue.Identity, group string, ids []queue.Identity)
 		if len(sent) == 0 || len(got) == 0 || got[0] > mine[0] || sent[0] < at {
 			continue
 		}
+		if got[0] < sent[0] {
+			continue // delivered before it was sent: such a history is odd in another way
+		}
 		for b, ok := n.before(later); ok; b, ok = n.before(b) {
 			if b == id {
 				return true

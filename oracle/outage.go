@@ -77,9 +77,9 @@ func (g *gaps) keep(w Window) {
 	g.long = append(g.long, w)
 }
 
-// real returns the spans that are outages, merged.
+// real returns the spans, of at least outageFloor, that are outages, merged.
 func (g *gaps) real(spans []Window) []Window {
-	least := max(outageFloor, outageFactor*g.median())
+	least := outageFactor * g.median()
 	var out []Window
 	for _, w := range spans {
 		switch {

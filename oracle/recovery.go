@@ -42,14 +42,12 @@ func (p *phases) acked() {
 
 // lag reads a sample, and returns the lag that is normal.
 func (p *phases) lag(e *history.Event) float64 {
-	span := p.baseTime
 	if p.name == baseline {
 		p.baseLag = max(p.baseLag, e.Value)
-		span += e.At - p.begun
 	}
 	normal := max(50, 2*p.baseLag)
-	if span > 0 {
-		perSecond := float64(p.baseAcks) / time.Duration(span).Seconds()
+	if p.baseTime > 0 {
+		perSecond := float64(p.baseAcks) / time.Duration(p.baseTime).Seconds()
 		normal = max(normal, 0.25*perSecond)
 	}
 	return normal

@@ -118,7 +118,12 @@ func (j *Judge) doubts(a *account, r *Result) []string {
 		why = append(why, notTold(a))
 	}
 	if j.sends.dropped > 0 {
-		why = append(why, "the outages of producers are too many to list")
+		why = append(why, fmt.Sprintf("the outages of the producers are too many: %d are not listed", j.sends.dropped))
+	}
+	for _, g := range j.list {
+		if g.gaps.dropped > 0 {
+			why = append(why, fmt.Sprintf("the outages of group %q are too many: %d are not listed", g.name, g.gaps.dropped))
+		}
 	}
 	return append(why, j.faults.reasons()...)
 }
