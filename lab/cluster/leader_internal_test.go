@@ -29,6 +29,7 @@ func TestJudge(t *testing.T) {
 		{"one does not answer", []answer{says("n1", "n1"), silent("n2"), says("n3", "n1")}, "n1", []string{"n1", "n3"}, nil},
 		{"the old leader still claims it", []answer{says("n1", "n1"), says("n2", "n3"), says("n3", "n3")}, "n3", []string{"n1", "n2", "n3"}, nil},
 		{"it is dead and the others still name it", []answer{says("n1", "n2"), says("n3", "n2")}, "", nil, ErrNoLeader},
+		{"it has stepped down", []answer{says("n1", "n2"), says("n2", ""), says("n3", "n2")}, "", nil, ErrNoLeader},
 		{"it is alone", []answer{says("n1", "n1")}, "", nil, ErrNoLeader},
 		{"election", []answer{says("n1", ""), says("n2", ""), says("n3", "n3")}, "", nil, ErrNoLeader},
 		{"unreplicated", []answer{empty("n1"), alone("n2", "n2"), empty("n3")}, "n2", []string{"n2"}, nil},
