@@ -38,14 +38,27 @@ type life struct {
 	leave   context.CancelFunc
 	crashed context.Context // ends: drop what is in hand
 	crash   context.CancelFunc
+	done    chan batchDone // processed, to be settled
 	ended   chan struct{}
-	hand    hand // read after ended
+	hand    hand         // read after ended
+	unacked atomic.Int64 // processed, and not settled
 }
 
-// hand is what a consumer holds between Receive and Settle.
+// batchDone is what was received together, after its work.
+type batchDone struct {
+	session    queue.Consumer
+	deliveries []queue.Delivery
+}
+
+// settleAhead is how many processed batches may wait for their acks while the consumer goes on. Where an ack is replicated and
+// synced to disk, a consumer that waited for each would mostly wait.
+const settleAhead = 4
+
+// hand is what a consumer holds between Receive and the end of its work.
 type hand struct {
 	received, processed int
 	acked               string // "", "acked", "ack not confirmed"
+	unacked             int64  // besides: processed, their acks not confirmed
 }
 
 func newConsumer(w *Workload, number int) *consumer {
@@ -62,7 +75,7 @@ func consumerName(number int) string { return fmt.Sprintf("consumer-%d", number)
 // start begins a life with an open session.
 func (c *consumer) start(session queue.Consumer) {
 	l := &life{
-		c: c, session: session, ended: make(chan struct{}),
+		c: c, session: session, done: make(chan batchDone, settleAhead), ended: make(chan struct{}),
 		jitter: rand.New(rand.NewPCG(c.w.cfg.Seed, uint64(c.number)<<33)),
 	}
 	l.crashed, l.crash = context.WithCancel(context.Background())
@@ -72,7 +85,26 @@ func (c *consumer) start(session queue.Consumer) {
 }
 
 func (l *life) run() {
-	defer close(l.ended)
+	settled := make(chan struct{})
+	go func() {
+		defer close(settled)
+		for b := range l.done {
+			l.settle(b)
+			n := int64(len(b.deliveries))
+			if l.crashed.Err() == nil {
+				l.unacked.Add(-n)
+				l.c.inHand.Add(-n)
+			}
+		}
+	}()
+	l.receive()
+	close(l.done)
+	<-settled
+	l.hand.unacked = l.unacked.Load()
+	close(l.ended)
+}
+
+func (l *life) receive() {
 	for failures := 0; l.quit.Err() == nil; {
 		ds, err := l.session.Receive(l.quit, l.c.most)
 		if err == nil {
@@ -109,23 +141,29 @@ func (l *life) reopen() {
 func (l *life) take(ds []queue.Delivery) {
 	c := l.c
 	l.hand = hand{received: len(ds)}
-	c.inHand.Store(int64(len(ds)))
+	c.inHand.Add(int64(len(ds)))
 	c.received.delivered.Add(int64(len(ds)))
 	at := c.w.measure.now()
 	if c.w.cfg.AckEarly {
-		l.settle(ds)
+		l.hand.acked = l.settle(batchDone{l.session, ds})
 	}
 	for i := range ds {
 		l.process(&ds[i], at)
 	}
-	if !c.w.cfg.AckEarly {
-		l.settle(ds)
-	}
 	if l.crashed.Err() != nil {
 		return
 	}
-	l.hand = hand{}
-	c.inHand.Store(0)
+	if c.w.cfg.AckEarly {
+		l.hand = hand{}
+		c.inHand.Add(-int64(len(ds)))
+		return
+	}
+	select {
+	case l.done <- batchDone{l.session, ds}:
+		l.hand = hand{}
+		l.unacked.Add(int64(len(ds)))
+	case <-l.crashed.Done():
+	}
 }
 
 // process does the work of one message, unless there is nothing to be done for it: a damaged or foreign message is counted, and
@@ -159,19 +197,21 @@ func (l *life) process(d *queue.Delivery, at time.Duration) {
 	c.w.processed(e.Identity)
 }
 
-func (l *life) settle(ds []queue.Delivery) {
+// settle acks a batch and says how that went, in words.
+func (l *life) settle(b batchDone) string {
 	if l.crashed.Err() != nil {
-		return
+		return "not acked"
 	}
 	ctx, cancel := context.WithTimeout(l.crashed, settleLimit)
 	defer cancel()
-	l.hand.acked = "acked"
-	for _, err := range l.session.Settle(ctx, queue.Ack(), ds) {
+	acked := "acked"
+	for _, err := range b.session.Settle(ctx, queue.Ack(), b.deliveries) {
 		if err != nil {
-			l.hand.acked = "ack not confirmed"
+			acked = "ack not confirmed"
 			l.c.received.settleErrors.Add(1)
 		}
 	}
+	return acked
 }
 
 // wait returns false if ctx ends first.

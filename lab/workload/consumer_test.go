@@ -167,6 +167,39 @@ func TestProcessedBeforeAcked(t *testing.T) {
 	}
 }
 
+// A consumer goes on while acks are slow, but only so far: one batch is being settled, four wait, and one is in its hands.
+func TestSlowAcksDoNotStopTheWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		batches := 0
+		b := newBed(t, memory.Config{}, queue.Hooks{
+			Receive: func(ctx context.Context, _ *queue.Session, max int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+				ds, err := next(ctx, max)
+				if err == nil {
+					batches++
+				}
+				return ds, err
+			},
+			Settle: func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+				select {
+				case <-time.After(5 * time.Second):
+				case <-ctx.Done():
+				}
+				return next(ctx, how, ds)
+			}})
+		w := b.begin(workload.Config{Producers: 1, Consumers: 1, Rate: 5000, Window: 5000})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if s := w.Stats(); batches != 6 || s.InHand != s.Work {
+			t.Errorf("after 2 s of acks that take 5 s: %d batches received, want 6; %d processed, %d in hand", batches, s.Work, s.InHand)
+		}
+		text, err := w.Crash(t.Context(), "consumer-1")
+		if err != nil || !strings.Contains(text, "processed ones without a confirmed ack") {
+			t.Errorf("%q, %v", text, err)
+		}
+		b.close(w)
+	})
+}
+
 func TestRedeliveryIsProcessedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lost := 0

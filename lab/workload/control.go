@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -102,14 +103,21 @@ func (c *consumer) crash(ctx context.Context) (string, error) {
 }
 
 func (h hand) String() string {
+	processed := ""
+	if h.unacked > 0 {
+		processed = fmt.Sprintf("%d processed ones without a confirmed ack", h.unacked)
+	}
 	if h.received == 0 {
-		return "no message in hand"
+		return cmp.Or(processed, "no message in hand")
+	}
+	if processed != "" {
+		processed = ", and " + processed
 	}
 	acked := h.acked
 	if acked == "" {
 		acked = "not acked"
 	}
-	return fmt.Sprintf("%d messages in hand (%s), %d of them not processed", h.received, acked, h.received-h.processed)
+	return fmt.Sprintf("%d messages in hand (%s), %d of them not processed", h.received, acked, h.received-h.processed) + processed
 }
 
 // endSession bounds the driver's Close, which may talk to a broker that is not there.
