@@ -139,6 +139,7 @@ func (p *publisher) nothingLost(t *testing.T, got map[string]int) {
 }
 
 func TestKillLeader(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	var seen states
 	c := start(t, cluster.Config{OnState: seen.on})
 	js := stream(t, c, 3)
@@ -185,6 +186,7 @@ func TestKillLeader(t *testing.T) {
 }
 
 func TestPauseLeader(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	c := start(t, cluster.Config{})
 	js := stream(t, c, 3)
 	p, stop := publish(t, js)
@@ -216,6 +218,7 @@ func TestPauseLeader(t *testing.T) {
 }
 
 func TestWipe(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	c := start(t, cluster.Config{})
 	js := stream(t, c, 3)
 	p, stop := publish(t, js)
@@ -236,6 +239,7 @@ func TestWipe(t *testing.T) {
 }
 
 func TestUnreplicatedWipe(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	c := start(t, cluster.Config{})
 	stream(t, c, 1)
 	ctx := bounded(t, time.Minute)
@@ -254,6 +258,7 @@ func TestUnreplicatedWipe(t *testing.T) {
 }
 
 func TestTwoOfThreeDown(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	c := start(t, cluster.Config{})
 	js := stream(t, c, 3)
 	p, stop := publish(t, js)
@@ -292,6 +297,7 @@ func TestTwoOfThreeDown(t *testing.T) {
 }
 
 func TestRollingRestart(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	c := start(t, cluster.Config{})
 	js := stream(t, c, 3)
 	p, stop := publish(t, js)
@@ -307,6 +313,7 @@ func TestRollingRestart(t *testing.T) {
 }
 
 func TestAllDownAndContinued(t *testing.T) {
+	t.Parallel() // most of its time is elections
 	dir := t.TempDir()
 	c := start(t, cluster.Config{Dir: dir})
 	p, stop := publish(t, stream(t, c, 3))
