@@ -2,9 +2,9 @@ package gameday
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -12,8 +12,6 @@ import (
 	"github.com/havoqlab/havoq/lab/drivers/nats"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
-
-var errNoNodes = errors.New("this target shows no nodes")
 
 // embedded is a cluster of nats-servers, each a process of havoq's own executable.
 type embedded struct {
@@ -33,13 +31,13 @@ const (
 func startEmbedded(ctx context.Context, r *run) (*embedded, error) {
 	c := r.cfg.Scenario.Target.Cluster
 	started, err := cluster.Start(ctx, cluster.Config{
-		Dir: r.folder.Dir + "/nodes", Nodes: c.Nodes, Port: c.Port, Logger: r.cfg.Logger,
+		Dir: filepath.Join(r.dir, "nodes"), Nodes: c.Nodes, Port: c.Port, Logger: r.cfg.Logger,
 		OnState: func(node string, s cluster.State, detail string) { r.nodeChanged(node, string(s), detail) },
 	})
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded cluster: %w", err)
 	}
-	return &embedded{cluster: started, nodes: c.Nodes, replicas: c.Replicas, stream: nats.StreamName(topic)}, nil
+	return &embedded{cluster: started, nodes: c.Nodes, replicas: c.Replicas, stream: nats.StreamName(r.topic)}, nil
 }
 
 func (t *embedded) queueURL(s *scenario.Scenario) string {
@@ -73,11 +71,22 @@ func (t *embedded) act(ctx context.Context, verb, node string) (string, error) {
 	return "", fmt.Errorf("verb %q is not one that the embedded cluster knows: kill, pause, stop, wipe", verb)
 }
 
-func (t *embedded) undo(ctx context.Context, verb, node string) (string, error) {
-	if verb == "pause" {
+func (t *embedded) undo(ctx context.Context, node string) (string, error) {
+	switch t.cluster.State(node) {
+	case cluster.Up:
+		return node + " is up", nil
+	case cluster.Paused:
 		return t.cluster.Resume(ctx, node)
+	case cluster.Starting: // left so by a start that was not seen through
+		killed, err := t.cluster.Kill(ctx, node)
+		if err != nil {
+			return "", err
+		}
+		evidence, err := t.cluster.Start(ctx, node)
+		return killed + "; " + evidence, err
+	default:
+		return t.cluster.Start(ctx, node)
 	}
-	return t.cluster.Start(ctx, node)
 }
 
 func (t *embedded) leader(ctx context.Context) (string, error) {

@@ -37,9 +37,8 @@ type liveBucket struct {
 }
 
 type probeState struct {
-	ok      bool
-	failed  int
-	latency float64
+	ok     bool // the last answer
+	failed int
 }
 
 func newLive(now func() int64) *live {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,9 +23,11 @@ func (r *run) phases(ctx context.Context) error {
 		before := r.load.Stats()
 		err := r.step(ctx, step)
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
+			err = r.cutShort(ctx, err)
 		}
-		r.tell(Progress{Kind: PhaseOff, Text: r.phaseFigures(before)})
+		if figures, some := r.phaseFigures(before); some || step.Length() > 0 { // of a moment there is nothing to tell
+			r.tell(Progress{Kind: PhaseOff, Text: figures})
+		}
 		r.setPhase(phaseState{})
 		if err != nil {
 			return fmt.Errorf("phase %d (%s): %w", i+1, name, err)
@@ -33,12 +36,21 @@ func (r *run) phases(ctx context.Context) error {
 	return nil
 }
 
+// cutShort is the error of a step during which the run was ended. What failed besides is not lost.
+func (r *run) cutShort(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	if err != nil && !errors.Is(err, cause) {
+		r.note("havoq", err.Error())
+	}
+	return cause
+}
+
 func (r *run) step(ctx context.Context, step scenario.Phase) error {
 	switch {
 	case step.Baseline != nil:
 		r.live.resetLagMax()
 		err := r.hold(ctx, *step.Baseline)
-		r.phaseBaseline(r.live.resetLagMax())
+		r.baselineLag = max(r.baselineLag, r.live.resetLagMax())
 		return err
 	case step.Observe != nil:
 		return r.hold(ctx, *step.Observe)
@@ -50,25 +62,6 @@ func (r *run) step(ctx context.Context, step scenario.Phase) error {
 		return r.loadStep(ctx, *step.Load)
 	}
 	return fmt.Errorf("empty phase")
-}
-
-func (r *run) phaseBaseline(lag float64) { r.baselineLag = max(r.baselineLag, lag) }
-
-func (r *run) injectStep(ctx context.Context, step scenario.Inject) error {
-	if len(step.Names) == 0 {
-		return r.inject(ctx, "", step.Act)
-	}
-	for _, name := range step.Names {
-		for _, f := range r.cfg.Scenario.Faults {
-			if f.Name != name {
-				continue
-			}
-			if err := r.inject(ctx, name, f.Do); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // loadStep changes the rate for a time. The rate goes back also when the run is ended meanwhile.
@@ -107,14 +100,12 @@ func (r *run) hold(ctx context.Context, span scenario.Span) error {
 
 // A fault is decided when its outcome can be told: the topic has a leader that is not struck, sends and processing flow again
 // at half the wanted rate at least, and the lag is as before. The figures are those of a second that lies wholly after the
-// fault.
+// last injection or recovery.
 const decideAfter = 2500 * time.Millisecond
 
 func (r *run) decided(ctx context.Context) bool {
-	for _, a := range r.faults.list() {
-		if time.Since(a.seen) < decideAfter {
-			return false
-		}
+	if r.faults.since() < decideAfter {
+		return false
 	}
 	rates := r.live.rates()
 	wanted := float64(r.cfg.Scenario.Workload.Rate) / 2
@@ -125,14 +116,9 @@ func (r *run) decided(ctx context.Context) bool {
 	defer cancel()
 	leader, err := r.target.leader(ctx)
 	if err != nil {
-		return err == errNoNodes
+		return errors.Is(err, errNoNodes)
 	}
-	for _, a := range r.faults.list() {
-		if a.node == leader {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(r.faults.inForce(), func(a *active) bool { return a.node == leader })
 }
 
 // normalLag is what counts as "back to normal", by the oracle's own rule.
@@ -140,7 +126,8 @@ func (r *run) normalLag() float64 {
 	return max(2*r.baselineLag, float64(r.cfg.Scenario.Workload.Rate)/4, 50)
 }
 
-func (r *run) phaseFigures(before workload.Stats) string {
+// phaseFigures says what was sent and processed since before; some: there was something.
+func (r *run) phaseFigures(before workload.Stats) (text string, some bool) {
 	now := r.load.Stats()
 	rates := r.live.rates()
 	parts := []string{
@@ -161,7 +148,7 @@ func (r *run) phaseFigures(before workload.Stats) string {
 		parts = append(parts, "p99 "+short(time.Duration(rates.P99*1e9)))
 	}
 	parts = append(parts, "lag "+thousands(now.Lag))
-	return strings.Join(parts, ", ")
+	return strings.Join(parts, ", "), now.Attempts > before.Attempts || now.Processed > before.Processed
 }
 
 func thousands(n int64) string {

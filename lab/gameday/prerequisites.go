@@ -32,14 +32,12 @@ func (r *run) checkPrerequisite(ctx context.Context, check, question string) err
 		}
 		verdict, value, reason := c.Eval(r.facts())
 		if verdict != "pass" {
-			return fmt.Errorf("%w: %s: it is %s %s", ErrPrerequisite, check, value, reason)
+			return fmt.Errorf("%w: %s: %s", ErrPrerequisite, check, reason)
 		}
 		r.note("havoq", fmt.Sprintf("prerequisite %s holds: %s", check, value))
 		return nil
 	}
-	if r.cfg.Confirm == nil {
-		return fmt.Errorf("%w: %q needs a person's confirmation; run it in a terminal, or confirm with --yes", ErrPrerequisite, question)
-	}
+	r.told(ctx)
 	ok, err := r.cfg.Confirm(ctx, question)
 	if err != nil {
 		return fmt.Errorf("ask whether %q: %w", question, err)
@@ -51,15 +49,15 @@ func (r *run) checkPrerequisite(ctx context.Context, check, question string) err
 	return nil
 }
 
-// facts are what a prerequisite's check may ask of the target and the load.
+// facts are what a prerequisite's check may ask of the target and the load. Of a broker that somebody else runs nothing is known.
 func (r *run) facts() criteria.Facts {
 	s := r.cfg.Scenario
-	replicas := 0
-	if s.Target.Cluster != nil {
-		replicas = s.Target.Cluster.Replicas
-	}
-	return criteria.Facts{
-		"cluster.nodes": float64(len(r.target.states())), "cluster.replicas": float64(replicas),
+	facts := criteria.Facts{
 		"workload.producers": float64(s.Workload.Producers), "workload.consumers": float64(s.Workload.Consumers),
 	}
+	if s.Target.Cluster != nil {
+		facts["cluster.nodes"] = float64(len(r.target.states()))
+		facts["cluster.replicas"] = float64(s.Target.Cluster.Replicas)
+	}
+	return facts
 }

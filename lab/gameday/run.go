@@ -8,226 +8,167 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/lab/gameday/result"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
-	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 )
 
-// Config says what to run and how.
+// Config says what to run and how. Scenario and Open are needed.
 type Config struct {
 	Scenario *scenario.Scenario
-	// Out is the folder in which the run folder is made. It is created if it is not there.
+	// Out is the folder in which the run folder is made. It is created if it is not there. "": the current one.
 	Out string
 	// Seed decides everything that is drawn. 0: the scenario's, or a new one; the result says which.
-	Seed  uint64
+	Seed uint64
+	// Roles says who plays which part, and goes before what the scenario says.
 	Roles map[string]string
-	// Confirm asks a person whether a prerequisite holds. nil: there is nobody to ask, and a prerequisite that needs a person
-	// ends the run before it starts.
+	// Confirm asks a person whether a prerequisite holds. It must return when ctx ends. nil: there is nobody to ask, and a
+	// prerequisite that needs a person is an error before anything is started.
 	Confirm func(ctx context.Context, question string) (bool, error)
 	// Open opens a queue by its URL.
 	Open func(ctx context.Context, url string) (queue.Queue, error)
-	// Progress is told how the run goes, by one goroutine at a time.
+	// Progress is told how the run goes, by one goroutine at a time. It may block (a terminal that does not scroll): the run
+	// goes on, leaves reports out that come too thick, and waits for it only at its very end.
 	Progress func(Progress)
 	// Environment is recorded in the result; Again is the command that repeats the run, without its seed.
 	Environment result.Environment
 	Again       string
 	Logger      *slog.Logger
+
+	limits limits                                      // the zero value stands for defaultLimits
+	start  func(context.Context, *run) (target, error) // nil: openTarget. Tests put another target here.
 }
 
-// Limits of a run's own steps. Each expiry is an answer, never a hang.
-const (
-	startLimit  = 60 * time.Second // the target
-	actLimit    = 60 * time.Second // one injection or recovery
-	finishLimit = 45 * time.Second // undecided sends, after the last phase
-	drainLimit  = 60 * time.Second // the queue
-	closeLimit  = 15 * time.Second // sessions and nodes
-)
+// limits are those of a run's own steps. Each expiry is an answer, never a hang.
+type limits struct {
+	start  time.Duration // of starting the target, and of opening the load
+	act    time.Duration // of one injection or recovery
+	grace  time.Duration // for an act that is under way when the run is ended
+	finish time.Duration // for undecided sends, after the last phase
+	drain  time.Duration // for the queue to get on
+	close  time.Duration // for sessions and nodes
+}
 
-// window is how many messages of one producer are on the way or wait for a retry. While the broker is away all of them are
-// tried again and again: more of them would only keep the machine from electing a leader.
-const window = 256
+func defaultLimits() limits {
+	return limits{
+		start: 60 * time.Second, act: 60 * time.Second, grace: 10 * time.Second,
+		finish: 45 * time.Second, drain: 60 * time.Second, close: 15 * time.Second,
+	}
+}
+
+// endedLimit is what finishing and draining are given in a run that was ended early: a look instead of a wait.
+const endedLimit = 5 * time.Second
 
 // ErrInterrupted is the cause to cancel Run's context with when a person ends the run: what is in force is recovered, and
-// what is known is reported.
+// what is known is reported. Run's error wraps it if the load had not begun, so that there is nothing to report.
 var ErrInterrupted = errors.New("interrupted by a person")
 
-// Run executes the scenario once. The error says that havoq could not do its work (bad folder, no leader, …); a run that was
-// judged, whatever the verdict, has a result and no error. The folder is returned wherever it was made.
+// Run executes the scenario once. A run that was judged, whatever the verdict, has a result and no error. An error says that
+// havoq could not do its work (bad folder, no leader, a recovery that failed, …); what is known of such a run is in the result,
+// which is nil if the load had not begun. The folder is returned wherever it was made.
 func Run(ctx context.Context, cfg Config) (*result.Result, string, error) {
-	r, err := newRun(cfg)
-	if err != nil {
+	if err := cfg.check(); err != nil {
 		return nil, "", err
 	}
-	dir := r.folder.Dir
+	r, err := newRun(cfg)
+	if err != nil {
+		return nil, r.dir, err
+	}
+	defer r.startTelling()()
 	runErr := r.execute(ctx)
-	closeErr := r.history.Close()
-	if runErr == nil && closeErr != nil {
-		runErr = fmt.Errorf("write the history in %s: %w; free space or choose another folder with --out", dir, closeErr)
+	if err := r.history.Close(); err != nil && !errors.Is(runErr, errHistory) {
+		runErr = errors.Join(runErr, r.historyError(err))
+	}
+	if !r.loaded {
+		return nil, r.dir, runErr
 	}
 	res, err := r.judge()
-	if err != nil {
-		return nil, dir, errors.Join(runErr, err)
+	return res, r.dir, errors.Join(runErr, err)
+}
+
+// check says what is missing before anything is made.
+func (c Config) check() error {
+	if c.Scenario == nil || c.Open == nil {
+		return errors.New("gameday: Config needs a Scenario and Open")
 	}
-	return res, dir, runErr
+	if c.Confirm != nil {
+		return nil
+	}
+	for _, p := range c.Scenario.Prerequisites {
+		if p.Confirm != "" && p.Applies(c.Scenario.Timing) {
+			return fmt.Errorf("%w: %q needs a person's confirmation; run it in a terminal, or confirm with --yes", ErrPrerequisite, p.Confirm)
+		}
+	}
+	return nil
 }
 
 // execute is the whole run, in order.
-func (r *run) execute(parent context.Context) error {
-	ctx, cancel := context.WithCancelCause(parent)
-	defer cancel(nil)
+func (r *run) execute(parent context.Context) (err error) {
 	r.tell(Progress{Kind: Start})
-	if err := r.startTarget(ctx); err != nil {
-		return r.failed(err)
+	if err := r.startTarget(parent); err != nil {
+		return r.notBegun(parent, err)
 	}
-	defer r.closeTarget(parent)
-	if err := r.checkPrerequisites(ctx); err != nil {
-		return r.failed(err)
+	defer func() { err = errors.Join(err, r.closeTarget(parent)) }()
+	if err := r.checkPrerequisites(parent); err != nil {
+		return r.notBegun(parent, err)
 	}
-	if err := r.startLoad(ctx); err != nil {
-		return r.failed(err)
+	if err := r.startLoad(parent); err != nil {
+		return r.notBegun(parent, err)
 	}
+	r.loaded = true
 	defer r.startTicker()()
-	stopWatching := r.watch(ctx, cancel)
 
-	err := r.phases(ctx)
+	ctx, abort := context.WithCancelCause(parent)
+	defer abort(nil)
+	stopWatching := r.watch(ctx, abort)
+	err = r.phases(ctx)
 	stopWatching()
-	aborted := r.noteAbort(ctx, err)
-	// What is in force is taken back whatever happened, under a context of its own: an interrupted run recovers, too.
-	recoverErr := r.recoverAll(context.WithoutCancel(parent))
+	why := r.endedEarly(parent, ctx, err)
+	r.abort(why)
+	recoverErr := r.recoverAtEnd(parent)
+	if why == nil && recoverErr != nil {
+		r.abort(&ending{"error", recoverErr})
+	}
+	r.finishLoad(parent, why != nil || recoverErr != nil)
+	return r.conclude(parent, why, recoverErr)
+}
+
+// conclude writes the last word of the history: an end only if the run came to its own, and everything of it is recorded.
+func (r *run) conclude(parent context.Context, why *ending, recoverErr error) error {
+	if why == nil && recoverErr == nil && parent.Err() != nil { // after the phases
+		why = &ending{"person", context.Cause(parent)}
+		r.abort(why)
+	}
+	if why != nil && why.by == "error" {
+		return errors.Join(why.err, recoverErr)
+	}
 	if recoverErr != nil {
-		r.abort("error", recoverErr.Error())
+		return recoverErr
 	}
-	r.finishLoad(parent, aborted)
-	if err != nil && !aborted {
-		return r.failed(errors.Join(err, recoverErr))
+	if err := r.history.Flush(); err != nil {
+		err = r.historyError(err)
+		r.abort(&ending{"error", err})
+		return err
 	}
-	if recoverErr != nil {
-		return r.failed(recoverErr)
+	if why == nil {
+		r.recorder.Record(history.Event{Kind: history.End})
 	}
-	r.recorder.Record(history.Event{Kind: history.End})
 	return nil
 }
 
-// failed records that havoq itself could not go on, and passes the error on.
-func (r *run) failed(err error) error {
-	r.abort("error", err.Error())
-	return err
-}
-
-func (r *run) abort(who, why string) {
-	r.recorder.Record(history.Event{Kind: history.Abort, Name: who, Detail: why})
-}
-
-// noteAbort records who ended the phases early: a guard or a person. Errors of havoq itself are not an abort.
-func (r *run) noteAbort(ctx context.Context, err error) bool {
-	if err == nil {
-		return false
-	}
-	cause := context.Cause(ctx)
-	var broken *guardError
-	switch {
-	case errors.As(cause, &broken):
-		r.abort("guard", broken.Error())
-	case ctx.Err() != nil:
-		r.abort("person", cause.Error())
-	default:
-		return false
-	}
-	r.tell(Progress{Kind: Aborted, Text: "aborted: " + cause.Error() + "; recovering"})
-	return true
-}
-
-func (r *run) startLoad(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
-	defer cancel()
-	s := r.cfg.Scenario
-	q, err := r.cfg.Open(ctx, r.target.queueURL(s))
-	if err != nil {
-		return fmt.Errorf("open the queue: %w", err)
-	}
-	if s.Contract.Order == "key" && s.Workload.Consumers > 1 && q.Caps().Order != queue.OrderKey {
-		err := fmt.Errorf("contract order: key with %d consumers: %s keeps order for one consumer of a group only; "+
-			"set workload.consumers to 1 or drop order", s.Workload.Consumers, q.Caps().Driver)
-		return errors.Join(err, q.Close(ctx))
-	}
-	r.queue = queue.Wrap(q, history.Hooks(history.Config{
-		Recorder: r.recorder, Run: r.id, Start: r.history.Start(),
-		Stream: func(string) uint16 { return 0 },
-	}))
-	r.load, err = workload.Start(ctx, r.workloadConfig())
-	if err != nil {
-		return fmt.Errorf("start the load: %w", err)
-	}
-	r.tell(Progress{Kind: Loading})
-	return nil
-}
-
-func (r *run) workloadConfig() workload.Config {
-	w := r.cfg.Scenario.Workload
-	return workload.Config{
-		Queue: r.queue, Recorder: r.recorder, Run: r.id, Start: r.history.Start(),
-		Topic: topic, Group: group,
-		Producers: w.Producers, Consumers: w.Consumers,
-		Rate: float64(w.Rate), Size: int(w.Size), Keys: w.Keys,
-		Ordered: r.cfg.Scenario.Contract.Order != "",
-		Work:    time.Duration(w.Work), AckEarly: w.Ack == "early",
-		Retry: time.Duration(w.Retry), Backlog: w.Backlog, Window: window, Seed: r.seed, Logger: r.cfg.Logger,
-	}
-}
-
-// finishLoad stops the producers, drains the queue, and closes what the load had open. After an abort it only looks whether
-// the queue is nearly empty, instead of waiting for it.
-func (r *run) finishLoad(parent context.Context, aborted bool) {
-	base := context.WithoutCancel(parent)
-	finish, drain := finishLimit, drainLimit
-	if aborted {
-		finish, drain = 5*time.Second, 5*time.Second
-	}
-	r.recorder.Record(history.Event{Kind: history.Phase, Name: "drain"})
-	r.tell(Progress{Kind: Draining})
-	ctx, cancel := context.WithTimeout(base, finish)
-	if err := r.load.StopProducers(ctx); err != nil {
-		r.note("havoq", err.Error())
-	}
-	cancel()
-	drained := r.load.Drain(base, drain)
-	r.tell(Progress{Kind: Drained, Text: drained.String()})
-	r.recorder.Record(history.Event{Kind: history.Phase})
-	ctx, cancel = context.WithTimeout(base, closeLimit)
-	defer cancel()
-	if err := errors.Join(r.load.Close(ctx), r.queue.Close(ctx)); err != nil {
-		r.note("havoq", "close the load: "+err.Error())
-	}
-}
-
-func (r *run) note(who, text string) {
-	r.recorder.Record(history.Event{Kind: history.Note, Name: who, Detail: text})
-}
-
+// judge makes the verdict from the folder, and keeps it there.
 func (r *run) judge() (*result.Result, error) {
 	r.tell(Progress{Kind: Judging})
-	res, err := Verify(r.folder.Dir)
+	res, err := Verify(r.dir)
 	if err != nil {
-		return nil, err
-	}
-	if err := Write(r.folder.Dir, res); err != nil {
 		return nil, err
 	}
 	r.tell(Progress{Kind: Done, Result: res})
-	return res, nil
-}
-
-// writable proves early that the folder takes files: a run that cannot keep its evidence must not start.
-func writable(dir string) error {
-	f, err := os.CreateTemp(dir, ".probe-*")
-	if err != nil {
-		return err
+	if err := Write(r.dir, res); err != nil {
+		return res, fmt.Errorf("keep the result: %w; make room, then: havoq report %s", err, r.dir)
 	}
-	_, err = f.Write(make([]byte, 4096))
-	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+	return res, nil
 }

@@ -2,12 +2,16 @@ package gameday
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"strings"
+	"net/url"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
+
+// errNoNodes is asked of a target that havoq did not start.
+var errNoNodes = errors.New("havoq has no hands on the nodes of target.url")
 
 // target is the system under test as the run acts on it.
 type target interface {
@@ -15,10 +19,11 @@ type target interface {
 	queueURL(*scenario.Scenario) string
 	// resolve names the nodes that a target expression means now: "leader", "n2", "all".
 	resolve(ctx context.Context, expr string) ([]string, error)
-	// act does verb to a node and returns when it is seen in force; undo takes it back and returns when that is seen. Both
-	// return their evidence in one line.
+	// act does verb to a node and returns when it is seen in force, with the evidence in one line.
 	act(ctx context.Context, verb, node string) (evidence string, err error)
-	undo(ctx context.Context, verb, node string) (evidence string, err error)
+	// undo brings a node up, whatever holds it down, and returns when that is seen, with the evidence in one line. A node that
+	// is up is not an error: the act had failed, or another recovery has done it.
+	undo(ctx context.Context, node string) (evidence string, err error)
 	// leader is the node that takes the topic's messages; an error if there is none at the moment.
 	leader(ctx context.Context) (string, error)
 	states() map[string]string
@@ -29,36 +34,47 @@ type target interface {
 }
 
 func (r *run) startTarget(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	ctx, cancel := r.within(ctx, r.limits.start)
 	defer cancel()
-	t, err := r.openTarget(ctx)
+	open := r.cfg.start
+	if open == nil {
+		open = openTarget
+	}
+	t, err := open(ctx, r)
 	if err != nil {
 		return err
 	}
-	r.telling.Lock()
+	r.mu.Lock()
 	r.target = t
-	r.telling.Unlock()
+	r.mu.Unlock()
 	r.tell(Progress{Kind: Target, Text: t.describe()})
 	return nil
 }
 
-func (r *run) openTarget(ctx context.Context) (target, error) {
+func openTarget(ctx context.Context, r *run) (target, error) {
 	s := r.cfg.Scenario
 	switch {
 	case s.Target.Cluster != nil && s.Target.Cluster.Embedded == "nats":
 		return startEmbedded(ctx, r)
+	case s.Target.URL != "" && s.Workload.Limit > 0:
+		return nil, fmt.Errorf("%s: workload.limit: havoq limits the streams of its own clusters only; remove it, and limit the "+
+			"broker of target.url itself", s.File)
 	case s.Target.URL != "":
-		return remote{s.Target.URL}, nil
+		return remote{s.Target.URL, r.topic}, nil
 	}
 	return nil, fmt.Errorf("%s: no target that this version can start: set target.cluster.embedded: nats, or target.url", s.File)
 }
 
-func (r *run) closeTarget(parent context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(parent), closeLimit)
+// closeTarget ends what havoq started. An error means that something of it may be left behind.
+func (r *run) closeTarget(parent context.Context) error {
+	ctx, cancel := r.within(context.WithoutCancel(parent), r.limits.close)
 	defer cancel()
 	if err := r.target.close(ctx); err != nil {
-		r.note("havoq", "close the target: "+err.Error())
+		err = fmt.Errorf("close the target: %w; look for processes that are left behind", err)
+		r.note("havoq", err.Error())
+		return err
 	}
+	return nil
 }
 
 // nodeChanged records a node's new state and tells it.
@@ -71,21 +87,25 @@ func (r *run) nodeChanged(node, state, detail string) {
 	r.tell(Progress{Kind: NodeState, Text: text})
 }
 
-// remote is a target that somebody else runs: havoq has no hands on its nodes.
-type remote struct{ url string }
+// remote is a target that somebody else runs: havoq has no hands on its nodes, and keeps to a topic of its own.
+type remote struct{ url, topic string }
 
 func (t remote) queueURL(*scenario.Scenario) string { return t.url }
 
-func (t remote) resolve(context.Context, string) ([]string, error) {
-	return nil, fmt.Errorf("target.url has no nodes that havoq may act on; use target.cluster")
+func (t remote) resolve(_ context.Context, expr string) ([]string, error) {
+	return nil, t.noNodes("find " + expr)
 }
 
 func (t remote) act(_ context.Context, verb, node string) (string, error) {
-	return "", fmt.Errorf("%s %s: target.url has no nodes that havoq may act on; use target.cluster", verb, node)
+	return "", t.noNodes(verb + " " + node)
 }
 
-func (t remote) undo(ctx context.Context, verb, node string) (string, error) {
-	return t.act(ctx, verb, node)
+func (t remote) undo(_ context.Context, node string) (string, error) {
+	return "", t.noNodes("recover " + node)
+}
+
+func (t remote) noNodes(what string) error {
+	return fmt.Errorf("%s at %s: %w; use target.cluster, or crash: consumers", what, withoutSecrets(t.url), errNoNodes)
 }
 
 func (t remote) leader(context.Context) (string, error) { return "", errNoNodes }
@@ -94,9 +114,14 @@ func (t remote) memory() map[string]int64               { return nil }
 func (t remote) close(context.Context) error            { return nil }
 
 func (t remote) describe() string {
-	scheme, rest, _ := strings.Cut(t.url, "://")
-	if _, host, ok := strings.Cut(rest, "@"); ok {
-		rest = host // never show a password
+	return fmt.Sprintf("%s, topic %q (it is new, and stays there)", withoutSecrets(t.url), t.topic)
+}
+
+// withoutSecrets is where a URL leads, without names, passwords and options.
+func withoutSecrets(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "a URL that does not parse"
 	}
-	return scheme + "://" + rest
+	return u.Scheme + "://" + u.Host + u.Path
 }

@@ -15,12 +15,7 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-// guardError ends a run: a guard was broken. It says which and why.
-type guardError struct{ why string }
-
-func (e *guardError) Error() string { return e.why }
-
-// watch starts everything that looks on while the phases run (guards, probes, the leader, memory) and returns what stops and
+// watch starts everything that looks on while the phases run (guards, probes, the history, the leader, memory) and returns what stops and
 // awaits it. A broken guard cancels the run.
 func (r *run) watch(ctx context.Context, abort context.CancelCauseFunc) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -38,6 +33,7 @@ func (r *run) watch(ctx context.Context, abort context.CancelCauseFunc) (stop fu
 		})
 	}
 	watchers.Go(func() { r.every(ctx, 250*time.Millisecond, r.guards(abort)) })
+	watchers.Go(func() { r.every(ctx, 250*time.Millisecond, r.evidence(abort)) })
 	watchers.Go(func() { r.every(ctx, 500*time.Millisecond, r.leaders()) })
 	watchers.Go(func() { r.every(ctx, time.Second, r.memory) })
 	return func() { cancel(); watchers.Wait() }
@@ -70,6 +66,15 @@ func (r *run) guards(abort context.CancelCauseFunc) func(context.Context) {
 	}
 }
 
+// evidence ends a run whose history cannot be written any more: what it does from there on would be for nothing.
+func (r *run) evidence(abort context.CancelCauseFunc) func(context.Context) {
+	return func(context.Context) {
+		if err := r.history.Err(); err != nil {
+			abort(r.historyError(err))
+		}
+	}
+}
+
 // leaders looks who leads the topic and records each change.
 func (r *run) leaders() func(context.Context) {
 	last := ""
@@ -89,7 +94,7 @@ func (r *run) leaders() func(context.Context) {
 		}
 		if leader != "" {
 			r.recorder.Record(history.Event{Kind: history.Node, Node: leader, Detail: "leader"})
-			r.tell(Progress{Kind: Leader, Text: leader + " leads " + topic})
+			r.tell(Progress{Kind: Leader, Text: leader + " leads " + r.topic})
 		}
 		last = leader
 	}

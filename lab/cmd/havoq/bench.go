@@ -41,7 +41,7 @@ func benchCommand(std streams) *cobra.Command {
 			"  havoq bench memory://",
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := interruptible(c.Context(), std)
+			ctx, stop := interruptible(c.Context(), func(text string) { fmt.Fprintln(std.err, text) })
 			defer stop()
 			return bench(ctx, f, args, std)
 		},
@@ -56,40 +56,71 @@ func benchCommand(std streams) *cobra.Command {
 	return c
 }
 
-func bench(ctx context.Context, f benchFlags, args []string, std streams) error {
-	size, err := criteria.ParseSize(f.size)
+func bench(ctx context.Context, f benchFlags, args []string, std streams) (err error) {
+	size, err := f.check()
 	if err != nil {
-		return badInput(fmt.Errorf("--size %s: %w", f.size, err))
-	}
-	if f.length <= 0 {
-		return badInput(fmt.Errorf("--for %s: it must be above 0", f.length))
+		return badInput(err)
 	}
 	dir, err := os.MkdirTemp("", "havoq-bench-")
 	if err != nil {
 		return failed(err)
 	}
-	defer os.RemoveAll(dir)
-	b := &benchRun{flags: f, size: int(size), dir: dir, std: std}
+	b := &benchRun{flags: f, size: size, dir: dir, std: std}
 	if len(args) == 1 {
 		b.url = args[0]
 	} else {
 		started, err := cluster.Start(ctx, cluster.Config{Dir: filepath.Join(dir, "nodes")})
 		if err != nil {
-			return failed(err)
+			return failed(interrupted(ctx, err)) // the folder stays, for its logs
 		}
 		defer func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 15*time.Second)
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), benchClose)
 			defer cancel()
-			_ = started.Close(ctx) // the folder is thrown away
+			if closeErr := started.Close(ctx); closeErr != nil {
+				err = errors.Join(err, failed(closeErr))
+			}
 		}()
 		b.url = started.URL() + "?replicas=3"
 		fmt.Fprintln(std.out, "target: 3 × nats-server in processes of their own, R3, synced writes")
 	}
+	defer os.RemoveAll(dir)
 	if f.compare {
 		return b.compareRecording(ctx)
 	}
 	_, err = b.once(ctx, f.record, f.length, true)
 	return err
+}
+
+// benchClose bounds the closing of a session or of the cluster.
+const benchClose = 15 * time.Second
+
+// check names every flag that is wrong.
+func (f benchFlags) check() (size int, err error) {
+	var wrong []error
+	parsed, err := criteria.ParseSize(f.size)
+	if err != nil {
+		wrong = append(wrong, fmt.Errorf("--size %s: %w", f.size, err))
+	}
+	for _, flag := range []struct {
+		name       string
+		value, min int
+	}{{"producers", f.producers, 1}, {"consumers", f.consumers, 0}, {"in-flight", f.inFlight, 1}} {
+		if flag.value < flag.min || flag.value > 1<<20 {
+			wrong = append(wrong, fmt.Errorf("--%s %d: it must be %d to %d", flag.name, flag.value, flag.min, 1<<20))
+		}
+	}
+	if f.length <= 0 {
+		wrong = append(wrong, fmt.Errorf("--for %s: it must be above 0", f.length))
+	}
+	return int(parsed), errors.Join(wrong...)
+}
+
+// interrupted makes Ctrl-C the reason, whatever broke because of it.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() == nil || errors.Is(err, context.Cause(ctx)) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 }
 
 // benchRun measures one queue, on a new topic each time.
@@ -105,9 +136,13 @@ type benchRun struct {
 func (b *benchRun) once(ctx context.Context, record bool, length time.Duration, show bool) (res workload.BenchResult, err error) {
 	q, err := openQueue(ctx, b.url)
 	if err != nil {
-		return res, badInput(err)
+		return res, b.notOpen(ctx, err)
 	}
-	defer func() { err = errors.Join(err, q.Close(context.WithoutCancel(ctx))) }()
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), benchClose)
+		defer cancel()
+		err = errors.Join(err, q.Close(ctx))
+	}()
 	b.count++
 	cfg := workload.BenchConfig{
 		Queue: q, Start: time.Now(), Run: rand.Uint32(), Topic: fmt.Sprintf("havoq-bench-%08x", rand.Uint32()),
@@ -130,11 +165,22 @@ func (b *benchRun) once(ctx context.Context, record bool, length time.Duration, 
 		}
 	}
 	res, err = workload.Bench(ctx, cfg)
+	if err != nil && res.Sent > 0 {
+		fmt.Fprint(b.std.out, "so far: ", res)
+	}
 	if err != nil {
-		return res, failed(err)
+		return res, failed(interrupted(ctx, err))
 	}
 	fmt.Fprint(b.std.out, res)
 	return res, checkBench(res, q.Caps())
+}
+
+// notOpen is bad input, for what the person gave could not be opened; unless it was the person who ended it.
+func (b *benchRun) notOpen(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return failed(interrupted(ctx, err))
+	}
+	return badInput(err)
 }
 
 // checkBench refuses to call a figure what was measured over errors.

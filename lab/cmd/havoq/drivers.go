@@ -18,6 +18,9 @@ func openQueue(ctx context.Context, raw string) (queue.Queue, error) {
 	}
 	switch u.Scheme {
 	case "memory":
+		if u.Host+u.Path+u.RawQuery != "" {
+			return nil, fmt.Errorf("queue URL: memory:// has no host and no options; remove what follows it")
+		}
 		return memory.New(memory.Config{}), nil
 	case "nats", "tls":
 		return nats.OpenURL(ctx, raw)

@@ -38,9 +38,13 @@ func (e *exitError) Unwrap() error { return e.err }
 
 func badInput(err error) error { return &exitError{exitBadInput, err} }
 
+// failed is the exit of what came to no verdict.
 func failed(err error) error {
-	if errors.Is(err, gameday.ErrPrerequisite) {
+	switch {
+	case errors.Is(err, gameday.ErrPrerequisite):
 		return badInput(err)
+	case errors.Is(err, gameday.ErrInterrupted):
+		return &exitError{exitAborted, err}
 	}
 	return &exitError{exitInternal, err}
 }

@@ -19,17 +19,18 @@ import (
 // nodes and faults in force.
 type liveOutput struct {
 	mu     sync.Mutex
-	w      io.Writer
+	w, err io.Writer
 	story  *plainOutput
 	region int // lines that stand on the screen below the story
 	colour bool
 	lag    []float64
 }
 
-func newLiveOutput(w io.Writer) *liveOutput {
-	o := &liveOutput{w: w, colour: os.Getenv("NO_COLOR") == ""}
-	o.story = &plainOutput{w: w}
-	return o
+func newLiveOutput(std streams) *liveOutput {
+	return &liveOutput{
+		w: std.out, err: std.err, colour: os.Getenv("NO_COLOR") == "",
+		story: &plainOutput{w: std.out, err: std.err},
+	}
 }
 
 func (o *liveOutput) begin(s *scenario.Scenario) { o.story.begin(s) }
@@ -79,11 +80,11 @@ func (o *liveOutput) draw(p gameday.Progress) {
 		lines = append(lines, o.nodes(p.Nodes))
 	}
 	if len(p.Faults) > 0 {
-		lines = append(lines, o.paint("31", "in force: "+strings.Join(p.Faults, ", ")))
+		lines = append(lines, o.paint("31", "in force: "+oneLine(strings.Join(p.Faults, ", "))))
 	}
-	width := o.width()
+	columns := o.columns()
 	for _, line := range lines {
-		fmt.Fprintln(o.w, cut(line, width))
+		fmt.Fprintln(o.w, cut(line, columns))
 	}
 	o.region = len(lines)
 }
@@ -105,9 +106,9 @@ func (o *liveOutput) nodes(states map[string]string) string {
 	return strings.Join(parts, "   ")
 }
 
-func (o *liveOutput) width() int {
+func (o *liveOutput) columns() int {
 	if f, ok := o.w.(*os.File); ok {
-		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 20 {
+		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			return w
 		}
 	}
@@ -122,31 +123,20 @@ func (o *liveOutput) paint(sgr, text string) string {
 	return "\x1b[" + sgr + "m" + text + "\x1b[0m"
 }
 
-func (o *liveOutput) end(res *result.Result, dir string) {
+func (o *liveOutput) end(res *result.Result, dir string, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.clear()
-	o.story.end(res, dir)
+	o.story.end(res, dir, err)
 }
 
 func (o *liveOutput) series(results []*result.Result) { o.story.series(results) }
 
-// cut shortens a line to the terminal's width, so that a redraw knows how many rows it took. Escape sequences have no width.
-func cut(line string, width int) string {
-	visible, escape := 0, false
-	for i, c := range line {
-		switch {
-		case c == '\x1b':
-			escape = true
-		case escape:
-			escape = c != 'm'
-		default:
-			if visible++; visible > width {
-				return line[:i] + "\x1b[0m"
-			}
-		}
-	}
-	return line
+func (o *liveOutput) notice(text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.clear()
+	o.story.notice(text)
 }
 
 // sparkline draws values as blocks of eight heights.
@@ -157,7 +147,7 @@ func sparkline(values []float64) string {
 	}
 	var b strings.Builder
 	for _, v := range values {
-		b.WriteRune([]rune("▁▂▃▄▅▆▇█")[min(7, int(v/top*7.999))])
+		b.WriteRune([]rune("▁▂▃▄▅▆▇█")[min(7, max(0, int(v/top*7.999)))])
 	}
 	return b.String()
 }

@@ -52,8 +52,8 @@ func command(ctx context.Context, args []string, std streams) int {
 	case err == nil:
 		return exitPass
 	case errors.As(err, &code):
-		if code.err != nil {
-			fmt.Fprintln(std.err, "havoq:", code.err)
+		if text := err.Error(); text != "" { // else everything was said already
+			fmt.Fprintln(std.err, "havoq:", text)
 		}
 		return code.code
 	default: // cobra's own: unknown command, wrong number of arguments

@@ -16,7 +16,7 @@ import (
 // the verdict.
 type plainOutput struct {
 	mu       sync.Mutex
-	w        io.Writer
+	w, err   io.Writer
 	scenario *scenario.Scenario
 	lastTick time.Duration
 }
@@ -49,7 +49,7 @@ func (o *plainOutput) progress(p gameday.Progress) {
 			o.lastTick = p.At
 			o.line(p, "    … "+tickText(p))
 		}
-	case gameday.Aborted:
+	case gameday.Aborted, gameday.LeftOut:
 		o.line(p, p.Text)
 	case gameday.Draining:
 		o.line(p, "drain: no new messages; waiting until every one is processed")
@@ -62,7 +62,9 @@ func (o *plainOutput) intro(p gameday.Progress) {
 	s := o.scenario
 	w := s.Workload
 	fmt.Fprintf(o.w, "%s: %s\n", s.Name, s.Title)
-	fmt.Fprintf(o.w, "  hypothesis  %s\n", wrap(s.Hypothesis, 90, "\n              "))
+	if s.Hypothesis != "" {
+		fmt.Fprintf(o.w, "  hypothesis  %s\n", wrap(s.Hypothesis, 90, "\n              "))
+	}
 	fmt.Fprintf(o.w, "  load        %d producers, %d consumers, %s of %s, %d keys\n", w.Producers, w.Consumers, w.Rate, w.Size, w.Keys)
 	fmt.Fprintf(o.w, "  folder      %s (seed %d)\n\n", p.Folder, p.Seed)
 }
@@ -71,7 +73,7 @@ func (o *plainOutput) line(p gameday.Progress, text string) {
 	fmt.Fprintf(o.w, "%s  %s\n", clock(p.At), text)
 }
 
-func (o *plainOutput) end(res *result.Result, dir string) {
+func (o *plainOutput) end(res *result.Result, dir string, _ error) {
 	if res == nil {
 		return
 	}
@@ -82,6 +84,8 @@ func (o *plainOutput) end(res *result.Result, dir string) {
 }
 
 func (o *plainOutput) series(results []*result.Result) { printSeries(o.w, results) }
+
+func (o *plainOutput) notice(text string) { fmt.Fprintln(o.err, text) }
 
 // clock is minutes and seconds since the start of the run.
 func clock(d time.Duration) string {
@@ -100,14 +104,14 @@ func tickText(p gameday.Progress) string {
 	return text
 }
 
-// wrap breaks text at spaces into lines of at most width, if its words allow.
-func wrap(text string, width int, newline string) string {
+// wrap breaks text at spaces into lines of at most so many columns, if its words allow.
+func wrap(text string, most int, newline string) string {
 	var b strings.Builder
 	column := 0
 	for _, word := range strings.Fields(text) {
 		switch {
 		case column == 0:
-		case column+1+len(word) > width:
+		case column+1+width(word) > most:
 			b.WriteString(newline)
 			column = 0
 		default:
@@ -115,7 +119,7 @@ func wrap(text string, width int, newline string) string {
 			column++
 		}
 		b.WriteString(word)
-		column += len(word)
+		column += width(word)
 	}
 	return b.String()
 }

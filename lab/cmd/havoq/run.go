@@ -1,16 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -19,8 +18,6 @@ import (
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 	"github.com/havoqlab/havoq/lab/scenarios"
 )
-
-const defaultScenario = "primary-broker-failure"
 
 // runFlags are the flags of `havoq run`.
 type runFlags struct {
@@ -40,12 +37,15 @@ func runCommand(std streams) *cobra.Command {
 		Short: "Run scenarios against a real cluster and judge what happened",
 		Long: "Run starts the scenario's target, puts load on it, breaks it, takes everything back, and says of every message\n" +
 			"what became of it. SCENARIO is a YAML file, DIR a folder of them, NAME one that havoq ships (see havoq scenario\n" +
-			"list). Without an argument it is " + defaultScenario + ".\n\n" +
-			"Ctrl-C once recovers what was injected and reports what is known; twice leaves at once. " + "\n\n" + exitCodesHelp,
+			"list). Without an argument it is " + scenarios.Default + ".\n\n" +
+			"Ctrl-C once takes back what was injected and reports what is known; twice leaves at once.\n\n" +
+			"With --output json each line is one object. Its kind is that of a report of the run (start, target, load, phase,\n" +
+			"phase-end, act, node, leader, tick, aborted, draining, drained, judging, done), and the last one of each run is\n" +
+			"result, with the content of result.json, or error.\n\n" + exitCodesHelp,
 		Example: "  havoq run\n" +
 			"  havoq run early-ack --seed 7\n" +
 			"  havoq run my-scenario.yaml --set workload.rate=500/s --out /tmp/runs\n" +
-			"  havoq run " + defaultScenario + " --set timing=full --role executor=Ada --role observer=Grace --yes\n" +
+			"  havoq run " + scenarios.Default + " --set timing=full --role executor=Ada --role observer=Grace --yes\n" +
 			"  havoq run scenarios/ --repeat 3 --output json > runs.ndjson",
 		RunE: func(c *cobra.Command, args []string) error { return runScenarios(c.Context(), f, args, std) },
 	}
@@ -61,110 +61,119 @@ func runCommand(std streams) *cobra.Command {
 
 // runScenarios reads all scenarios before it starts the first: a typo in the last one must not cost the time of the others.
 func runScenarios(ctx context.Context, f runFlags, args []string, std streams) error {
-	files, err := expand(args)
+	all, err := readAll(f, args)
 	if err != nil {
 		return badInput(err)
-	}
-	if f.repeat < 0 {
-		return badInput(fmt.Errorf("--repeat %d: it must be at least 1", f.repeat))
-	}
-	var all []*scenario.Scenario
-	for _, file := range files {
-		s, err := load(file, f.set)
-		if err != nil {
-			return badInput(err)
-		}
-		if err := knownRoles(s, f.roles); err != nil {
-			return badInput(err)
-		}
-		all = append(all, s)
 	}
 	out, err := newOutput(f.output, std)
 	if err != nil {
 		return badInput(err)
 	}
-	ctx, stop := interruptible(ctx, std)
+	ctx, stop := interruptible(ctx, out.notice)
 	defer stop()
+	s := &series{flags: f, out: out, person: findPerson(std)}
+	err = s.runAll(ctx, all)
+	if len(s.results) > 1 {
+		out.series(s.results)
+	}
+	if err == nil && s.worst != exitPass {
+		err = &exitError{code: s.worst}
+	}
+	return err
+}
 
-	worst := exitPass
-	var results []*result.Result
-	for _, s := range all {
-		for i := range max(1, f.repeat, s.Repeat*btoi(f.repeat == 0)) {
-			res, err := runOne(ctx, s, f, i, out, std)
-			if err != nil {
+func readAll(f runFlags, args []string) ([]chosen, error) {
+	if f.repeat < 0 || f.repeat > maxRepeat {
+		return nil, fmt.Errorf("--repeat %d: it must be 1 to %d", f.repeat, maxRepeat)
+	}
+	files, err := expand(args)
+	if err != nil {
+		return nil, err
+	}
+	var all []chosen
+	for _, file := range files {
+		s, err := load(file, f.set)
+		if err != nil {
+			return nil, err
+		}
+		if err := knownRoles(s, f.roles); err != nil {
+			return nil, err
+		}
+		all = append(all, chosen{s, file})
+	}
+	return all, nil
+}
+
+// chosen is a scenario with the word that it was called by.
+type chosen struct {
+	*scenario.Scenario
+	arg string
+}
+
+// maxRepeat is that of scenarios.
+const maxRepeat = 1000
+
+// series is what one command runs.
+type series struct {
+	flags   runFlags
+	out     output
+	person  *person // nil: nobody is there
+	results []*result.Result
+	worst   int // exit code
+}
+
+func (s *series) runAll(ctx context.Context, all []chosen) error {
+	for _, one := range all {
+		for i := range max(1, cmp.Or(s.flags.repeat, one.Repeat)) {
+			if ctx.Err() != nil { // between two runs
+				return failed(fmt.Errorf("%w after %d runs: the others were not started", context.Cause(ctx), len(s.results)))
+			}
+			if err := s.run(ctx, one, i); err != nil {
 				return err
 			}
-			results = append(results, res)
-			code := exitCodeOf(res)
-			if severity(code) > severity(worst) {
-				worst = code
-			}
-			if ctx.Err() != nil {
-				return &exitError{code: exitAborted}
-			}
 		}
-	}
-	if len(results) > 1 {
-		out.series(results)
-	}
-	if worst != exitPass {
-		return &exitError{code: worst}
 	}
 	return nil
 }
 
-func runOne(ctx context.Context, s *scenario.Scenario, f runFlags, i int, out output, std streams) (*result.Result, error) {
-	seed := f.seed
+// run does one run. Its error ends the series.
+func (s *series) run(ctx context.Context, one chosen, i int) error {
+	seed := cmp.Or(s.flags.seed, one.Seed)
 	if seed != 0 {
 		seed += uint64(i) // a repetition is a new draw, and can be named
 	}
-	cfg := gameday.Config{
-		Scenario: s, Out: f.out, Seed: seed, Roles: f.roles, Confirm: confirmer(f.yes, std), Open: openQueue,
-		Progress: out.progress, Environment: environment(f.set), Again: again(s, f),
+	confirm, asked := confirmer(s.flags.yes, s.person), s.person
+	if s.flags.yes {
+		asked = nil
 	}
-	out.begin(s)
-	res, dir, err := gameday.Run(ctx, cfg)
-	if err == nil {
-		out.end(res, dir)
-		return res, nil
+	s.out.begin(one.Scenario)
+	roles, err := askRoles(ctx, asked, one.Scenario, s.flags.roles)
+	if err != nil {
+		s.out.end(nil, "", err)
+		return failed(err)
 	}
-	if res != nil && res.Counts.Offered > 0 { // else nothing was run that could be judged
-		out.end(res, dir)
-	}
-	if dir != "" {
-		err = fmt.Errorf("%w\n       (what is known is in %s)", err, dir)
-	}
-	return nil, failed(err)
-}
-
-// interruptible cancels the context at the first Ctrl-C and leaves at once at the second; the cluster's keeper then ends its
-// processes.
-func interruptible(parent context.Context, std streams) (context.Context, func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() {
-		select {
-		case <-signals:
-			fmt.Fprintln(std.err, "\nhavoq: interrupted: recovering what was injected; once more to leave at once")
-			cancel(gameday.ErrInterrupted)
-		case <-done:
-			return
+	res, dir, err := gameday.Run(ctx, gameday.Config{
+		Scenario: one.Scenario, Out: s.flags.out, Seed: seed, Roles: roles, Confirm: confirm, Open: openQueue,
+		Progress: s.out.progress, Environment: environment(one.Scenario), Again: again(one.arg, s.flags),
+	})
+	s.out.end(res, dir, err)
+	if err != nil {
+		if dir != "" {
+			err = fmt.Errorf("%w\n       (what is known is in %s)", err, dir)
 		}
-		select {
-		case <-signals:
-			os.Exit(exitAborted)
-		case <-done:
-		}
-	}()
-	return ctx, func() { signal.Stop(signals); close(done); cancel(nil) }
+		return failed(err)
+	}
+	s.results = append(s.results, res)
+	if code := exitCodeOf(res); severity(code) > severity(s.worst) {
+		s.worst = code
+	}
+	return nil
 }
 
 // expand makes a list of scenario files or shipped names from the arguments.
 func expand(args []string) ([]string, error) {
 	if len(args) == 0 {
-		return []string{defaultScenario}, nil
+		return []string{scenarios.Default}, nil
 	}
 	var files []string
 	for _, arg := range args {
@@ -212,21 +221,24 @@ func knownRoles(s *scenario.Scenario, roles map[string]string) error {
 }
 
 // again is the command that repeats a run, but for its seed, which the run adds.
-func again(s *scenario.Scenario, f runFlags) string {
-	name := strings.TrimSuffix(s.File, ".yaml")
-	if _, err := os.Stat(s.File); err == nil {
-		name = s.File
-	}
-	words := []string{"havoq", "run", name}
+func again(arg string, f runFlags) string {
+	words := []string{"havoq", "run", shellWord(arg)}
 	for _, key := range slices.Sorted(maps.Keys(f.set)) {
-		words = append(words, "--set", key+"="+f.set[key])
+		words = append(words, "--set", shellWord(key+"="+f.set[key]))
+	}
+	if f.yes {
+		words = append(words, "--yes")
 	}
 	return strings.Join(words, " ")
 }
 
-func btoi(b bool) int {
-	if b {
-		return 1
+// shellWord quotes what a shell would take apart.
+func shellWord(word string) string {
+	plain := func(c rune) bool {
+		return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("-_./=:,@%+", c)
 	}
-	return 0
+	if word != "" && strings.IndexFunc(word, func(c rune) bool { return !plain(c) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

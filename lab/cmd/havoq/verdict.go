@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/havoqlab/havoq/lab/gameday/result"
+	"github.com/havoqlab/havoq/lab/scenarios"
 	"github.com/havoqlab/havoq/oracle"
 )
 
@@ -64,8 +65,12 @@ func printCounts(w io.Writer, res *result.Result) {
 	if c.NotSent > 0 {
 		fmt.Fprintf(w, "   (not sent: %s)", number(c.NotSent))
 	}
-	fmt.Fprintf(w, "\n  acked %s = processed %s + dead-lettered %s + queued %s + lost %s\n",
+	fmt.Fprintf(w, "\n  acked %s = processed %s + dead-lettered %s + queued %s + lost %s",
 		number(c.Acked), number(c.Processed), number(c.DeadLettered), number(c.Queued), number(c.Lost))
+	if c.Unaccounted > 0 {
+		fmt.Fprintf(w, " + not known %s", number(c.Unaccounted))
+	}
+	fmt.Fprintln(w)
 	printAnomalies(w, res)
 }
 
@@ -106,17 +111,36 @@ func printTrust(w io.Writer, res *result.Result) {
 			struck++
 		}
 	}
-	fmt.Fprintf(w, "  trust   self-test %d/%d; faults seen in force %d/%d; the account closes\n",
-		res.SelfTest.Found, res.SelfTest.Planted, struck, len(res.Faults))
+	fmt.Fprintf(w, "  trust   self-test %d/%d; faults seen in force %d/%d; %s\n",
+		res.SelfTest.Found, res.SelfTest.Planted, struck, len(res.Faults), account(res))
+}
+
+// account says whether the two sums above hold. With several groups the second one is of all of them together, and does not.
+func account(res *result.Result) string {
+	c := res.Counts
+	switch {
+	case c.Offered != c.Acked+c.Failed+c.InDoubt,
+		res.Groups == 1 && c.Acked != c.Processed+c.DeadLettered+c.Queued+c.Lost+c.Unaccounted:
+		return "THE ACCOUNT DOES NOT CLOSE: the history or the judge is wrong"
+	case c.Unaccounted > 0:
+		return fmt.Sprintf("the account leaves %s messages open", number(c.Unaccounted))
+	default:
+		return "the account closes"
+	}
 }
 
 // next is what a newcomer would try after this run.
 func next(res *result.Result) string {
+	expected := exitCodeOf(res) == exitPass
 	switch {
-	case res.Scenario == defaultScenario:
-		return "havoq run early-ack   (the commonest real bug: a consumer that acks before it works)"
-	case res.Verdict == oracle.Unknown:
+	case res.Verdict == result.Aborted && !expected:
+		return "mend what ended the run (above), and run it again"
+	case res.Verdict == oracle.Unknown && !expected:
 		return "mend what could not be known (above), and run it again"
+	case !expected:
+		return "open the report: it shows the life of single messages, and what was in force meanwhile"
+	case res.Scenario == scenarios.Default:
+		return "havoq run early-ack   (the commonest real bug: a consumer that acks before it works)"
 	default:
 		return "havoq scenario list   (what else there is), or write your own: havoq scenario schema"
 	}

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"strings"
 
-	"github.com/spf13/cobra"
-	"golang.org/x/term"
-
 	"github.com/havoqlab/havoq/lab/gameday/result"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
+	"github.com/spf13/cobra"
 )
 
 // version is what this build calls itself.
@@ -45,29 +41,13 @@ func moduleVersion(path string) string {
 	return "unknown"
 }
 
-func environment(set map[string]string) result.Environment {
-	return result.Environment{
+// environment is where a run takes place, as far as it is known before.
+func environment(s *scenario.Scenario) result.Environment {
+	e := result.Environment{
 		Havoq: version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, CPUs: runtime.NumCPU(),
-		Target: "nats-server " + moduleVersion("github.com/nats-io/nats-server/v2"), Set: set,
 	}
-}
-
-// confirmer asks on the terminal. Without one, and without --yes, there is nobody to ask.
-func confirmer(yes bool, std streams) func(context.Context, string) (bool, error) {
-	if yes {
-		return func(context.Context, string) (bool, error) { return true, nil }
+	if c := s.Target.Cluster; c != nil {
+		e.Target = fmt.Sprintf("%d × nats-server %s, R%d, synced writes", c.Nodes, moduleVersion("github.com/nats-io/nats-server/v2"), c.Replicas)
 	}
-	f, ok := std.in.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil
-	}
-	return func(_ context.Context, question string) (bool, error) {
-		fmt.Fprintf(std.err, "Prerequisite: %s. Does it hold? [y/N] ", question)
-		line, err := bufio.NewReader(f).ReadString('\n')
-		if err != nil {
-			return false, err
-		}
-		line = strings.ToLower(strings.TrimSpace(line))
-		return line == "y" || line == "yes", nil
-	}
+	return e
 }

@@ -1,0 +1,76 @@
+package gameday
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/havoqlab/havoq/lab/gameday/result"
+)
+
+// makeFolder makes a new folder for a run, named after the scenario and the time, and proves that it can be written to.
+func makeFolder(out, name string) (string, error) {
+	if err := os.MkdirAll(cmp.Or(out, "."), 0o755); err != nil {
+		return "", fmt.Errorf("make the run folder in %s: %w; choose another place with --out", out, err)
+	}
+	base := filepath.Join(out, name+"-"+time.Now().Format("20060102-150405"))
+	for i := range 100 {
+		dir := base
+		if i > 0 {
+			dir = fmt.Sprintf("%s-%d", base, i+1)
+		}
+		err := os.Mkdir(dir, 0o755)
+		if os.IsExist(err) {
+			continue
+		}
+		if err == nil {
+			err = writable(dir)
+		}
+		if err != nil {
+			return "", fmt.Errorf("make the run folder %s: %w; free space or choose another place with --out", dir, err)
+		}
+		return dir, nil
+	}
+	return "", fmt.Errorf("make the run folder %s: a hundred of that name are there; choose another place with --out", base)
+}
+
+// writable proves early that the folder takes files: a run that cannot keep its evidence must not start.
+func writable(dir string) error {
+	f, err := os.CreateTemp(dir, ".probe-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(make([]byte, 4096))
+	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// writeInfo keeps what is known of a run before it starts: even one that is killed can be judged.
+func (r *run) writeInfo() error {
+	s := r.cfg.Scenario
+	if err := os.WriteFile(filepath.Join(r.dir, result.ScenarioFile), s.Source, 0o644); err != nil {
+		return fmt.Errorf("keep the scenario in the run folder: %w", err)
+	}
+	environment := r.cfg.Environment
+	environment.Set = s.Set // Verify reads the scenario with them
+	if s.Target.URL != "" {
+		environment.Target = withoutSecrets(s.Target.URL)
+	}
+	return result.WriteRunInfo(r.dir, result.RunInfo{
+		Name: filepath.Base(r.dir), Scenario: s.Name, Seed: r.seed, Started: r.history.Start(),
+		Roles: r.roles(), Environment: environment, Again: fmt.Sprintf("%s --seed %d", r.cfg.Again, r.seed),
+	})
+}
+
+// roles are the scenario's, with the names that were given for this run.
+func (r *run) roles() map[string]string {
+	roles := map[string]string{}
+	for role, name := range r.cfg.Scenario.Roles {
+		if name = cmp.Or(r.cfg.Roles[role], name); name != "" {
+			roles[role] = name
+		}
+	}
+	return roles
+}
