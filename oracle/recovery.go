@@ -55,7 +55,8 @@ func (p *phases) lag(e *history.Event) float64 {
 
 // lagWatch follows the lag of each group after a fault began.
 type lagWatch struct {
-	over   bool // what comes now is not this fault's any more
+	over   bool  // what comes now is not this fault's any more
+	last   int64 // when the last sample was
 	groups map[string]*lagState
 }
 
@@ -75,6 +76,7 @@ func (fs *faults) lag(e *history.Event, normal float64) {
 }
 
 func (l *lagWatch) sample(e *history.Event, normal float64) {
+	l.last = e.At
 	s := l.groups[e.Group]
 	if s == nil {
 		if len(l.groups) == maxGroups {
@@ -112,6 +114,11 @@ func (l *lagWatch) seconds(begin int64) float64 {
 	return time.Duration(longest).Seconds()
 }
 
+// watched is how long after begin there were samples.
+func (l *lagWatch) watched(begin int64) float64 {
+	return time.Duration(max(0, l.last-begin)).Seconds()
+}
+
 // spans are the outages of one side.
 type spans struct {
 	list    []Window
@@ -145,7 +152,10 @@ func (j *Judge) recovery(produce spans, consume []spans) []Recovery {
 		if i+1 < len(j.faults.list) {
 			next = j.faults.list[i+1].Begin
 		}
-		r := Recovery{Fault: f.Name, Failover: produce.after(f, j.config.SettleTime, next), Lag: f.lag.seconds(f.Begin)}
+		r := Recovery{
+			Fault: f.Name, Failover: produce.after(f, j.config.SettleTime, next),
+			Lag: f.lag.seconds(f.Begin), LagWatched: f.lag.watched(f.Begin),
+		}
 		for _, s := range consume {
 			r.Consume = worse(r.Consume, s.after(f, j.config.SettleTime, next))
 		}

@@ -122,6 +122,8 @@ type Recovery struct {
 	Consume float64 `json:"consume_seconds"`
 	// Lag runs from the act until the groups' lag was back to normal for good.
 	Lag float64 `json:"lag_seconds"`
+	// LagWatched is how long the lag was watched after the act, until the run's load changed or ended; 0: never.
+	LagWatched float64 `json:"lag_watched_seconds"`
 }
 
 // Check is one promise of the contract and its judgement.

@@ -28,8 +28,9 @@ type facts struct {
 	attempts, errors int64 // sends with an outcome, and those that were not confirmed
 	inFlight         int64
 	exposed          int64
-	begun            int // faults
-	active           map[string]bool
+	begun            []int             // faults that began, by inject phase
+	met              map[string]int64  // sends under way while a fault of this name was in force
+	active           map[string]string // fault and node to the fault's name
 	groups           map[string]bool
 	lagSampled       bool // the oracle can tell when the lag was back to normal
 }
@@ -52,7 +53,8 @@ func newFacts(end int64) *facts {
 		e2e:      newHistogram(3),
 		memory:   memory{now: map[string]int64{}, by: map[string]Resource{}},
 		probes:   map[string]*probe{},
-		active:   map[string]bool{},
+		active:   map[string]string{},
+		met:      map[string]int64{},
 		groups:   map[string]bool{},
 	}
 }
@@ -71,6 +73,9 @@ func (f *facts) observe(e *history.Event) {
 		f.fault(e)
 	case history.Phase:
 		f.phases.begin(e.Name, e.At)
+		if e.Name == "inject" {
+			f.begun = append(f.begun, 0)
+		}
 	case history.Node:
 		f.nodes.set(e.Node, e.Detail, e.At)
 		if e.Detail == "down" {
@@ -108,6 +113,9 @@ func (f *facts) send(e *history.Event) {
 		f.lastSend = max(f.lastSend, e.At)
 		if len(f.active) > 0 {
 			f.exposed++
+		}
+		for _, name := range f.active {
+			f.met[name]++
 		}
 		if f.messages.offer(e.Identity, e.Intended) {
 			p.Sent++
@@ -163,11 +171,14 @@ func (f *facts) fault(e *history.Event) {
 		}
 		return
 	}
-	f.begun++
+	if n := len(f.begun); n > 0 {
+		f.begun[n-1]++
+	}
 	if len(f.active) == 0 {
 		f.exposed += max(f.inFlight, 0)
 	}
-	f.active[key] = true
+	f.met[e.Name] += max(f.inFlight, 0)
+	f.active[key] = e.Name
 }
 
 func (f *facts) sample(e *history.Event) {

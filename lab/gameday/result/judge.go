@@ -123,6 +123,9 @@ func layer(what string) string {
 // measure adds the figures that need no judgement.
 func (r *Result) measure(f *facts) {
 	r.Seconds = float64(f.end) / 1e9
+	for i := range r.Faults {
+		r.Faults[i].Exposed = f.met[r.Faults[i].Name]
+	}
 	r.Abort, r.Drains, r.Exposed, r.Groups = f.abort, f.drains, f.exposed, len(f.groups)
 	r.Phases, r.Log = f.phases.result(), f.log.result(f.end)
 	r.Timeline = f.timeline.Timeline

@@ -153,7 +153,14 @@ func TestVerdicts(t *testing.T) {
 			tp.steady(100*ms, 3*second, 0, 0)
 			tp.end(4 * second)
 			return tp
-		}, "  - p99(latency.e2e) < 1s", oracle.Unknown, "the scenario injects 1 fault, and 0 began"},
+		}, "  - p99(latency.e2e) < 1s", oracle.Unknown, "phase 2 injects 1 fault, and 0 began"},
+		{"fault that no message met", func() *tape {
+			tp := &tape{}
+			tp.outline()
+			tp.steady(100*ms, 4*second, 0, 0) // the kill is at 5 s
+			tp.end(15 * second)
+			return tp
+		}, "", oracle.Unknown, "no message was on its way while"},
 		{"killed before its end", func() *tape {
 			tp := &tape{}
 			tp.outline()
@@ -230,6 +237,25 @@ func TestNeverRecovered(t *testing.T) {
 	}
 	if c := r.Criteria[n-1]; c.Verdict != oracle.Unknown || c.Value != "not known" {
 		t.Errorf("1 m: %+v", c)
+	}
+}
+
+// A lag that was watched for two seconds only says nothing about a limit of ten, however long the run went on.
+func TestLagThatNobodyWatched(t *testing.T) {
+	tp := &tape{}
+	tp.outline()
+	tp.steady(100*ms, 13*second, 0, 0)
+	tp.add(5*second+100*ms, history.Event{Kind: history.Sample, Name: "lag", Group: "workers", Value: 9000})
+	tp.add(6*second+900*ms, history.Event{Kind: history.Sample, Name: "lag", Group: "workers", Value: 9000})
+	tp.phase(7*second, "load") // from here the lag is not the fault's
+	tp.end(15 * second)
+	r := judge(t, tp, parse(t, "  - lag.recovered < 1s\n  - lag.recovered < 10s", ""))
+	n := len(r.Criteria)
+	if c := r.Criteria[n-2]; c.Verdict != oracle.Fail || c.Value != "never" {
+		t.Errorf("1 s: %+v", c)
+	}
+	if c := r.Criteria[n-1]; c.Verdict != oracle.Unknown || c.Value != "not known" {
+		t.Errorf("10 s: %+v", c)
 	}
 }
 

@@ -62,6 +62,8 @@ type Result struct {
 type Fault struct {
 	oracle.FaultWindow
 	Layer string `json:"layer"` // cluster, workload, code, wire
+	// Exposed is how many sends (calls, retries included) were under way while it was in force.
+	Exposed int64 `json:"sends"`
 }
 
 // Downtime is the time without a single success, in seconds, all outages added up.

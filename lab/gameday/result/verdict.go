@@ -18,19 +18,21 @@ func judgeCriteria(r *Result, s *scenario.Scenario, from source) {
 		check.Verdict, check.Value, check.Reason = c.Eval(from)
 		switch c.Query.Metric {
 		case "failover":
-			placeRecovery(&check, r, c, "sending did not come back", func(r oracle.Recovery) float64 { return r.Failover })
+			placeRecovery(&check, r, c, "sending did not come back",
+				func(r oracle.Recovery) float64 { return r.Failover }, from.sentAfter)
 		case "lag.recovered":
 			if from.facts.lagSampled {
-				placeRecovery(&check, r, c, "the lag did not go back to normal", func(r oracle.Recovery) float64 { return r.Lag })
+				placeRecovery(&check, r, c, "the lag did not go back to normal",
+					func(r oracle.Recovery) float64 { return r.Lag }, func(r oracle.Recovery) float64 { return r.LagWatched })
 			}
 		}
 		r.Criteria = append(r.Criteria, check)
 	}
 }
 
-// placeRecovery says of which fault a broken limit speaks. A fault from which the system did not come back although the run
-// went on for longer than the limit is a proven failure; if the run ended sooner, it stays unknown.
-func placeRecovery(check *oracle.Check, r *Result, c criteria.Criterion, never string, of func(oracle.Recovery) float64) {
+// placeRecovery says of which fault a broken limit speaks. A fault from which the system did not come back although it was
+// watched for longer than the limit is a proven failure; if nobody watched for so long, it stays unknown.
+func placeRecovery(check *oracle.Check, r *Result, c criteria.Criterion, never string, of, watched func(oracle.Recovery) float64) {
 	if len(r.Recovery) == 0 || (c.Op != "<" && c.Op != "<=") || c.Relative {
 		return
 	}
@@ -41,17 +43,23 @@ func placeRecovery(check *oracle.Check, r *Result, c criteria.Criterion, never s
 		}
 		return
 	}
-	seconds := r.Seconds
-	for _, f := range r.Faults {
-		if f.Name == worst.Fault {
-			seconds = r.Seconds - float64(f.Begin)/1e9
-		}
-	}
+	seconds := watched(worst)
 	after := fmt.Sprintf("%s within %s after %q", never, criteria.FormatSeconds(seconds), worst.Fault)
-	check.Value, check.Reason = "not known", after+", when the run ended"
+	check.Value, check.Reason = "not known", after+", which is as long as it was watched"
 	if r.Complete && seconds > c.Bound {
 		check.Verdict, check.Value, check.Reason = oracle.Fail, "never", after
 	}
+}
+
+// sentAfter is how long after a fault's act messages were still sent, in seconds: without sends nobody knows whether sending
+// would have come back.
+func (s source) sentAfter(of oracle.Recovery) float64 {
+	for _, f := range s.result.Faults {
+		if f.Name == of.Fault {
+			return float64(s.facts.lastSend-f.Begin) / 1e9
+		}
+	}
+	return 0
 }
 
 // endless orders a time that is not known, or never came, last.
@@ -81,19 +89,35 @@ func judgeGuards(r *Result, s *scenario.Scenario) {
 	}
 }
 
-// missingFaults tells of faults that the scenario injects and the history does not have: a run that did not break what it was
-// to break proves nothing.
-func missingFaults(s *scenario.Scenario, begun int) string {
-	planned := 0
-	for _, p := range s.Phases {
-		if p.Inject != nil {
-			planned += max(1, len(p.Inject.Names))
+// missingFaults tells of faults that the scenario injects and the history does not have, step by step: a run that did not break
+// what it was to break proves nothing. begun is how many faults began in each inject phase.
+func missingFaults(s *scenario.Scenario, begun []int) string {
+	step := 0
+	for i, p := range s.Phases {
+		if p.Inject == nil {
+			continue
+		}
+		planned, had := max(1, len(p.Inject.Names)), 0
+		if step < len(begun) {
+			had = begun[step]
+		}
+		if had < planned {
+			return fmt.Sprintf("phase %d injects %s, and %d began", i+1, count(planned, "fault"), had)
+		}
+		step++
+	}
+	return ""
+}
+
+// unmet tells of faults of the cluster that no message met: what nobody sends into proves nothing about those who send.
+func unmet(r *Result) (why []string) {
+	for _, f := range r.Faults {
+		if f.Layer == "cluster" && f.Exposed == 0 {
+			why = append(why, fmt.Sprintf("no message was on its way while %q was in force, so its effect cannot be told: raise the "+
+				"workload's rate, or let the fault last longer", f.Name))
 		}
 	}
-	if begun >= planned {
-		return ""
-	}
-	return fmt.Sprintf("the scenario injects %s, and %d began", count(planned, "fault"), begun)
+	return why
 }
 
 // conclude combines everything into one verdict, and says in sentences why it is not pass. Ended early beats failed, failed
@@ -127,7 +151,7 @@ func conclude(r *Result, o oracle.Result, missing string) (oracle.Verdict, []str
 	if missing != "" {
 		worsen(oracle.Unknown, missing)
 	}
-	for _, why := range distrust(r) {
+	for _, why := range append(unmet(r), distrust(r)...) {
 		worsen(oracle.Unknown, why)
 	}
 	if r.Abort != nil {
