@@ -10,13 +10,14 @@ import (
 // Kind says what an event tells.
 type Kind uint8
 
-// The numbers are part of the file format: never reuse one.
+// The numbers are part of the file format: never reuse one. A Name that is the topic stands only where that is not the stream of
+// the message's own identity.
 const (
-	Invoke     Kind = 1  // a message was handed to Produce: Identity, Back, Attempt, Intended, Client, Name (if not its own topic)
-	Outcome    Kind = 2  // Produce's result for it: Identity, Attempt, Outcome, Partition, Offset, Duplicate, Client, Name, Detail (error)
-	Deliver    Kind = 3  // Receive returned it: Identity, Back, Group, Client, Attempt, Partition, Offset, Claim, Intended, Damage, Detail (ID, if damaged)
-	Processed  Kind = 4  // the application did the work: Identity, Damage, Group, Client
-	Settle     Kind = 5  // Settle's result for it: Identity, Damage, Group, Client, Ack, Outcome, Detail (error)
+	Invoke     Kind = 1  // a message was handed to Produce: Identity, Back, Attempt, Intended, Client, Name (topic)
+	Outcome    Kind = 2  // Produce's result for it: Identity, Attempt, Outcome, Partition, Offset, Duplicate, Client, Name (topic), Detail (error)
+	Deliver    Kind = 3  // Receive returned it: Identity, Back, Group, Client, Attempt, Partition, Offset, Claim, Intended, Damage, Name (topic), Detail (ID, if damaged)
+	Processed  Kind = 4  // the application did the work: Identity, Damage, Group, Client, Name (topic)
+	Settle     Kind = 5  // Settle's result for it: Identity, Damage, Group, Client, Claim, Ack, Outcome, Name (topic), Detail (error)
 	DeadLetter Kind = 6  // it was moved to a dead-letter topic: Identity, Group
 	NotSent    Kind = 7  // the schedule meant to send Value messages and could not: Client, Detail (why)
 	FaultBegin Kind = 8  // the act begins: Name (fault), Node, Detail (what)
@@ -33,6 +34,7 @@ const (
 	End        Kind = 19 // the run came to its own end: written last
 	Abort      Kind = 20 // the run was ended early: Name (guard, person, error), Detail (why)
 	Reserve    Kind = 21 // a track is about to use Value sequence numbers: Identity (the first), Client, Name (topic)
+	Gap        Kind = 22 // the recorder could not keep track: Name ("keys" or "retries"), Value (how many messages, since the last), Client
 )
 
 // Damage is what was wrong with a delivered message.

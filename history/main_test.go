@@ -75,7 +75,7 @@ func anyEvent() *rapid.Generator[history.Event] {
 			return rapid.OneOf(rapid.SampledFrom([]string{"", "a", "producer-1", "producer-2", "billing"}), rapid.String()).Draw(t, label)
 		}
 		e := history.Event{
-			Kind:      history.Kind(rapid.Uint8Range(uint8(history.Invoke), uint8(history.Reserve)).Draw(t, "kind")),
+			Kind:      history.Kind(rapid.Uint8Range(uint8(history.Invoke), uint8(history.Gap)).Draw(t, "kind")),
 			Outcome:   queue.Outcome(rapid.Uint8Range(0, 2).Draw(t, "outcome")),
 			Damage:    history.Damage(rapid.Uint8Range(0, 3).Draw(t, "damage")),
 			Ack:       rapid.Bool().Draw(t, "ack"),
