@@ -30,12 +30,13 @@ const (
 
 func startEmbedded(ctx context.Context, r *run) (*embedded, error) {
 	c := r.cfg.Scenario.Target.Cluster
+	dir := filepath.Join(r.dir, "nodes")
 	started, err := cluster.Start(ctx, cluster.Config{
-		Dir: filepath.Join(r.dir, "nodes"), Nodes: c.Nodes, Port: c.Port, Logger: r.cfg.Logger,
+		Dir: dir, Nodes: c.Nodes, Port: c.Port, Logger: r.cfg.Logger,
 		OnState: func(node string, s cluster.State, detail string) { r.nodeChanged(node, string(s), detail) },
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start the embedded cluster: %w", err)
+		return nil, fmt.Errorf("start the embedded cluster: %w; the nodes' logs are in %s", err, dir)
 	}
 	return &embedded{cluster: started, nodes: c.Nodes, replicas: c.Replicas, stream: nats.StreamName(r.topic)}, nil
 }

@@ -11,8 +11,11 @@ import (
 
 func (r *run) injectStep(ctx context.Context, step scenario.Inject) error {
 	if len(step.Names) == 0 {
-		verb, on := step.Act.Verb()
-		return r.inject(ctx, verb+" "+on, step.Act)
+		name, on := step.Act.Verb()
+		if on != "all" && on != "each" { // their nodes are named one by one
+			name += " " + on
+		}
+		return r.inject(ctx, name, step.Act)
 	}
 	for _, name := range step.Names {
 		f, ok := r.cfg.Scenario.Fault(name)

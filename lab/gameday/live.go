@@ -18,7 +18,6 @@ type live struct {
 	mu      sync.Mutex
 	buckets [liveBuckets]liveBucket
 	lag     float64
-	lagSeen bool
 	lagMax  float64 // since resetLagMax
 	probes  map[string]probeState
 }
@@ -33,7 +32,7 @@ const (
 type liveBucket struct {
 	number                         int64 // since the start of the run
 	sent, acked, errors, processed int
-	latency                        []float64
+	latency, lag                   []float64
 }
 
 type probeState struct {
@@ -66,7 +65,10 @@ func (l *live) Record(e history.Event) {
 		l.bucket().processed++
 	case history.Sample:
 		if e.Name == "lag" {
-			l.lag, l.lagSeen, l.lagMax = e.Value, true, max(l.lagMax, e.Value)
+			l.lag, l.lagMax = e.Value, max(l.lagMax, e.Value)
+			if b := l.bucket(); len(b.lag) < liveLatencies {
+				b.lag = append(b.lag, e.Value)
+			}
 		}
 	case history.Probe:
 		p := l.probes[e.Name]
@@ -82,14 +84,15 @@ func (l *live) bucket() *liveBucket {
 	n := l.now() / int64(liveBucket1)
 	b := &l.buckets[n%liveBuckets]
 	if b.number != n {
-		*b = liveBucket{number: n, latency: b.latency[:0]}
+		*b = liveBucket{number: n, latency: b.latency[:0], lag: b.lag[:0]}
 	}
 	return b
 }
 
-// window adds up the full buckets of the last span; the caller holds the lock.
-func (l *live) window(span time.Duration) (sum liveBucket, seconds float64) {
-	n := l.now() / int64(liveBucket1)
+// window adds up the full buckets of a span that ended so many buckets ago; seconds is how much of it the run has had. The
+// caller holds the lock.
+func (l *live) window(span time.Duration, ago int64) (sum liveBucket, seconds float64) {
+	n := l.now()/int64(liveBucket1) - ago
 	count := int64(span / liveBucket1)
 	for i := max(0, n-count); i < n; i++ {
 		b := &l.buckets[i%liveBuckets]
@@ -102,14 +105,26 @@ func (l *live) window(span time.Duration) (sum liveBucket, seconds float64) {
 		sum.errors += b.errors
 		sum.processed += b.processed
 		sum.latency = append(sum.latency, b.latency...)
+		sum.lag = append(sum.lag, b.lag...)
 	}
 	return sum, seconds
+}
+
+// perSecond is a rate in each of the full seconds of the guards' window; the caller holds the lock.
+func (l *live) perSecond(count func(liveBucket) int) (rates []float64) {
+	const second = int64(time.Second / liveBucket1)
+	for ago := int64(0); ago < int64(guardWindow/liveBucket1); ago += second {
+		if sum, seconds := l.window(time.Second, ago); seconds == 1 {
+			rates = append(rates, float64(count(sum)))
+		}
+	}
+	return rates
 }
 
 func (l *live) rates() Rates {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum, seconds := l.window(time.Second)
+	sum, seconds := l.window(time.Second, 0)
 	if seconds == 0 {
 		return Rates{}
 	}
@@ -136,24 +151,21 @@ func (l *live) Value(q criteria.Query) (float64, bool) {
 	if name, ok := q.Probe(); ok {
 		return l.probeValue(name, strings.TrimPrefix(q.Metric, "probe."+name+"."))
 	}
-	sum, seconds := l.window(guardWindow)
-	if seconds == 0 {
-		return 0, false
-	}
-	outcomes := sum.acked + sum.errors
+	sum, _ := l.window(guardWindow, 0)
 	switch q.Metric {
 	case "error_rate":
+		outcomes := sum.acked + sum.errors
 		return float64(sum.errors) / float64(max(1, outcomes)), outcomes > 0
 	case "rate.sent":
-		return float64(sum.sent) / seconds, true
+		return aggregate(q.Agg, l.perSecond(func(b liveBucket) int { return b.sent }))
 	case "rate.acked":
-		return float64(sum.acked) / seconds, true
+		return aggregate(q.Agg, l.perSecond(func(b liveBucket) int { return b.acked }))
 	case "rate.processed":
-		return float64(sum.processed) / seconds, true
+		return aggregate(q.Agg, l.perSecond(func(b liveBucket) int { return b.processed }))
 	case "lag":
-		return l.lag, l.lagSeen
+		return aggregate(q.Agg, sum.lag)
 	case "latency.e2e":
-		return aggregate(q.Agg, sum.latency), len(sum.latency) > 0
+		return aggregate(q.Agg, sum.latency)
 	}
 	return 0, false
 }
@@ -176,30 +188,36 @@ func btof(b bool) float64 {
 	return 0
 }
 
-// aggregate knows the aggregations of the criteria catalog for a series of latencies.
-func aggregate(agg string, values []float64) float64 {
+// aggregate knows the aggregations of the criteria catalog; of no values, and by another word, there is nothing to know.
+func aggregate(agg string, values []float64) (float64, bool) {
+	if len(values) == 0 {
+		return 0, false
+	}
 	switch agg {
 	case "p50":
-		return quantile(values, 0.5)
+		return quantile(values, 0.5), true
 	case "p90":
-		return quantile(values, 0.9)
+		return quantile(values, 0.9), true
 	case "p95":
-		return quantile(values, 0.95)
+		return quantile(values, 0.95), true
+	case "p99":
+		return quantile(values, 0.99), true
 	case "p999":
-		return quantile(values, 0.999)
+		return quantile(values, 0.999), true
 	case "max":
-		return quantile(values, 1)
+		return slices.Max(values), true
 	case "min":
-		return quantile(values, 0)
+		return slices.Min(values), true
+	case "last":
+		return values[len(values)-1], true
 	case "mean":
 		var sum float64
 		for _, v := range values {
 			sum += v
 		}
-		return sum / float64(max(1, len(values)))
-	default:
-		return quantile(values, 0.99)
+		return sum / float64(len(values)), true
 	}
+	return 0, false
 }
 
 func quantile(values []float64, q float64) float64 {

@@ -1,0 +1,14 @@
+package gameday_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/havoqlab/havoq/lab/cluster"
+)
+
+func TestMain(m *testing.M) {
+	cluster.Main() // this binary is the nodes of the clusters that its tests start, too
+	goleak.VerifyTestMain(m)
+}
