@@ -19,6 +19,7 @@ var floors = map[string][][]string{
 		{"chaos", "oracle", "resilience", "qdelay", "observe"},
 	},
 	"github.com/havoqlab/havoq/lab": {
+		{"suggest"},
 		{"drivers", "wire"},
 		{"broker"},
 		{"cluster"},

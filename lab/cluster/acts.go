@@ -22,20 +22,37 @@ func (c *Cluster) act(ctx context.Context, verb, name string, limit time.Duratio
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("not seen within %s", limit))
 	defer cancel()
-	if err := n.lock(ctx); err != nil {
-		return "", fmt.Errorf("cluster: %s %s: %w", verb, name, err)
-	}
-	defer n.unlock()
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	select {
 	case <-c.closed:
 		return "", ErrClosed
 	default:
 	}
-	evidence, err := do(ctx, n)
+	go func() { // Close does not wait for an act: it ends it
+		select {
+		case <-c.closed:
+			giveUp(ErrClosed)
+		case <-ctx.Done():
+		}
+	}()
+	evidence, err := n.alone(ctx, do)
+	if err != nil && errors.Is(context.Cause(ctx), ErrClosed) {
+		return "", ErrClosed
+	}
 	if err != nil {
 		return "", fmt.Errorf("cluster: %s %s: %w", verb, name, err)
 	}
 	return evidence, nil
+}
+
+// alone does one thing to the node while nobody else does another.
+func (n *node) alone(ctx context.Context, do func(context.Context, *node) (string, error)) (string, error) {
+	if err := n.lock(ctx); err != nil {
+		return "", err
+	}
+	defer n.unlock()
+	return do(ctx, n)
 }
 
 // running returns the node's process, or an error that says what is in the way.

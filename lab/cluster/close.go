@@ -42,7 +42,7 @@ func (c *Cluster) close(ctx context.Context) error {
 	return nil
 }
 
-// end takes a node down for good: it waits for an act that is under way, which sees that the cluster is closed.
+// end takes a node down for good. An act that is under way gives up, because the cluster is closed, and is waited for.
 func (n *node) end(grace context.Context) error {
 	if err := n.lock(context.WithoutCancel(grace)); err != nil {
 		return err

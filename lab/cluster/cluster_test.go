@@ -159,7 +159,7 @@ func TestNames(t *testing.T) {
 	c := start(t, cluster.Config{})
 	ctx := bounded(t, 20*time.Second)
 	for _, tt := range []struct{ target, want string }{
-		{"n7", `unknown target "n7" (known: n1, n2, n3, leader, follower, all); did you mean "n1"?`},
+		{"n7", `unknown target "n7" (known: n1, n2, n3, leader, follower, all), did you mean "n1"?`},
 		{"leeder", `did you mean "leader"?`},
 		{"kafka", `unknown target "kafka"`},
 	} {
@@ -227,5 +227,37 @@ func TestOtherPorts(t *testing.T) {
 	}
 	if !slices.ContainsFunc(seen.list(), func(s string) bool { return strings.HasPrefix(s, "n1 down") }) {
 		t.Errorf("no second attempt in %q", seen.list())
+	}
+}
+
+// Close does not wait for an act: the act gives up.
+func TestCloseEndsAnAct(t *testing.T) {
+	c := start(t, cluster.Config{})
+	for _, n := range []string{"n1", "n2"} {
+		if _, err := c.Kill(bounded(t, 20*time.Second), n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	started := make(chan error, 1)
+	go func() {
+		_, err := c.Start(bounded(t, time.Minute), "n1") // without a quorum it takes its time
+		started <- err
+	}()
+	for c.State("n1") != cluster.Starting {
+		select {
+		case err := <-started:
+			t.Fatal("the act was over before Close: ", err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	began := time.Now()
+	if err := c.Close(bounded(t, 10*time.Second)); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("Close took %s", took)
+	}
+	if err := <-started; !errors.Is(err, cluster.ErrClosed) {
+		t.Errorf("the act: %v", err)
 	}
 }

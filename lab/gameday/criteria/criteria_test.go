@@ -242,18 +242,6 @@ func TestCatalog(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	words := []string{"leader", "follower", "n1", "lost"}
-	for word, want := range map[string]string{
-		"leder": "leader", "LEADER": "leader", "laeder": "leader", "folower": "follower", "n2": "n1", "lots": "lost", "xyz": "", "": "",
-		strings.Repeat("a", 1000): "",
-	} {
-		if got := criteria.Nearest(word, words); got != want {
-			t.Errorf("%q: %q, want %q", word, got, want)
-		}
-	}
-}
-
 func guard(t *testing.T, text string) *criteria.Guard {
 	t.Helper()
 	c, err := criteria.ParseGuard(text)
@@ -366,6 +354,5 @@ func FuzzParse(f *testing.F) {
 		_, _ = criteria.ParseDuration(text)
 		_, _ = criteria.ParseSize(text)
 		_, _ = criteria.ParseRate(text)
-		criteria.Nearest(text, criteria.Ops())
 	})
 }

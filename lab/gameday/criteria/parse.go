@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/havoqlab/havoq/lab/suggest"
 )
 
 // maxText bounds an expression; a longer one is a mistake.
@@ -74,7 +76,7 @@ func ParseBound(metric, text string) (Criterion, error) {
 	p := parser{text: text, metrics: Counts()}
 	m, ok := find(p.metrics, metric)
 	if !ok {
-		return Criterion{}, p.errorf(0, "unknown count %q%s", metric, DidYouMean(metric, names(p.metrics)))
+		return Criterion{}, p.errorf(0, "unknown count %q%s", metric, suggest.DidYouMean(metric, names(p.metrics)))
 	}
 	c, err := p.comparison(Criterion{Text: metric + " " + text, Query: Query{Metric: metric}}, m)
 	if err != nil {
@@ -175,7 +177,7 @@ func (p *parser) metric(name string, at int) (Metric, error) {
 	case name == "":
 		return m, p.errorf(at, "expected a metric")
 	case !ok:
-		remedy := DidYouMean(name, names(list))
+		remedy := suggest.DidYouMean(name, names(list))
 		if remedy == "" {
 			remedy = "; there are " + strings.Join(names(list), ", ")
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/havoqlab/havoq/lab/gameday/criteria"
+	"github.com/havoqlab/havoq/lab/suggest"
 )
 
 // reader fills the types of this package from nodes, strictly, and collects what is wrong instead of stopping at it.
@@ -244,7 +244,7 @@ func (r *reader) unknownKey(e entry, path string, t reflect.Type) {
 
 // remedy suggests the nearest word, or lists all.
 func remedy(word string, words []string) string {
-	if near := criteria.DidYouMean(word, words); near != "" {
+	if near := suggest.DidYouMean(word, words); near != "" {
 		return near
 	}
 	if len(words) == 1 {

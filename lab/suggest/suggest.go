@@ -1,4 +1,5 @@
-package criteria
+// Package suggest finds the word that was probably meant, for errors that say so.
+package suggest
 
 import "strings"
 
