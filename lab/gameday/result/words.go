@@ -63,5 +63,9 @@ func count(n int, thing string) string {
 	if n == 1 {
 		return "1 " + thing
 	}
-	return criteria.Count.Format(float64(n)) + " " + thing + "s"
+	ending := "s"
+	if strings.HasSuffix(thing, "sh") { // crash
+		ending = "es"
+	}
+	return criteria.Count.Format(float64(n)) + " " + thing + ending
 }
