@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 			"exits":  exits,
 			"glob":   glob,
 			"listen": listen,
+			"silent": silent,
 		},
 	})
 }
@@ -69,4 +70,28 @@ func listen(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Defer(func() { _ = l.Close() })
 	source := strings.Replace(ts.ReadFile("smoke.yaml"), "nodes: 3", fmt.Sprintf("nodes: 3, port: %d", l.Addr().(*net.TCPAddr).Port), 1)
 	ts.Check(os.WriteFile(ts.MkAbs("port.yaml"), []byte(source), 0o644))
+}
+
+// silent listens, accepts and never says anything, and writes its address into a file in the place of SILENT.
+func silent(ts *testscript.TestScript, _ bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	accepted := make(chan struct{})
+	go func() {
+		defer close(accepted)
+		var all []net.Conn
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				break
+			}
+			all = append(all, c)
+		}
+		for _, c := range all {
+			_ = c.Close()
+		}
+	}()
+	ts.Defer(func() { _ = l.Close(); <-accepted })
+	source := strings.ReplaceAll(ts.ReadFile(args[0]), "SILENT", l.Addr().String())
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(source), 0o644))
 }

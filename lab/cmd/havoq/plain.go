@@ -89,7 +89,8 @@ func (o *plainOutput) notice(text string) { fmt.Fprintln(o.err, text) }
 
 // clock is minutes and seconds since the start of the run.
 func clock(d time.Duration) string {
-	return fmt.Sprintf("%02d:%04.1f", int(d.Minutes()), d.Seconds()-60*float64(int(d.Minutes())))
+	tenths := d.Round(100*time.Millisecond) / (100 * time.Millisecond)
+	return fmt.Sprintf("%02d:%02d.%d", tenths/600, tenths/10%60, tenths%10)
 }
 
 func tickText(p gameday.Progress) string {

@@ -40,7 +40,7 @@ func runCommand(std streams) *cobra.Command {
 			"list). Without an argument it is " + scenarios.Default + ".\n\n" +
 			"Ctrl-C once takes back what was injected and reports what is known; twice leaves at once.\n\n" +
 			"With --output json each line is one object. Its kind is that of a report of the run (start, target, load, phase,\n" +
-			"phase-end, act, node, leader, tick, aborted, draining, drained, judging, done), and the last one of each run is\n" +
+			"phase-end, act, node, leader, tick, aborted, draining, drained, judging, done, left-out), and the last of each run is\n" +
 			"result, with the content of result.json, or error.\n\n" + exitCodesHelp,
 		Example: "  havoq run\n" +
 			"  havoq run early-ack --seed 7\n" +
