@@ -19,7 +19,9 @@ func (q *mirror) Consumer(context.Context, string, string) (queue.Consumer, erro
 func (q *mirror) Depth(context.Context, string, string) (queue.Depth, error) {
 	return queue.Depth{}, nil
 }
-func (q *mirror) Caps() queue.Caps            { return queue.Caps{Driver: "mirror"} }
+func (q *mirror) Caps() queue.Caps {
+	return queue.Caps{Driver: "mirror", ConfirmedSend: true, ConfirmedAck: true}
+}
 func (q *mirror) Close(context.Context) error { return nil }
 
 func (q *mirror) Produce(_ context.Context, batch []queue.Message, done func(int, queue.Result)) {

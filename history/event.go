@@ -34,7 +34,13 @@ const (
 	End        Kind = 19 // the run came to its own end: written last
 	Abort      Kind = 20 // the run was ended early: Name (guard, person, error), Detail (why)
 	Reserve    Kind = 21 // a track is about to use Value sequence numbers: Identity (the first), Client, Name (topic)
-	Gap        Kind = 22 // the recorder could not keep track: Name ("keys" or "retries"), Value (how many messages, since the last), Client
+	Gap        Kind = 22 // the recorder could not keep track: Name (GapKeys or GapRetries), Value (how many), Client, Detail
+)
+
+// The names of a Gap.
+const (
+	GapKeys    = "keys"    // Value keys were forgotten: the Back of the next message of each is 0, as if it were the first
+	GapRetries = "retries" // Value messages were forgotten that may be sent again: each then counts as a new one
 )
 
 // Damage is what was wrong with a delivered message.

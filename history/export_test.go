@@ -7,6 +7,7 @@ type File = file
 var (
 	NewWriter = newWriter
 	NewReader = newReader
+	ParseKind = parseKind
 )
 
 const (

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,7 +14,8 @@ import (
 type Config struct {
 	// Recorder takes the events. It is required: without one, opening a session is an error.
 	Recorder Recorder
-	// Run is the number of the run in every identity; messages of other runs are foreign.
+	// Run is the number of the run in every identity; messages of other runs are foreign. It is required, and not 0: two runs
+	// that were not numbered would take each other's messages for their own.
 	Run uint32
 	// Start is the origin of intended times, as in the Recorder: Writer.Start. It is required, too.
 	Start time.Time
@@ -24,19 +24,19 @@ type Config struct {
 	// Stream numbers a topic. Nil: a hash of its name, the same in every process.
 	Stream func(topic string) uint16
 	// Producer numbers a producer session. No two sessions of a run may have the same number on the same stream and epoch, or
-	// their messages could not be told apart. Nil: 1, 2, 3, … in the order of their first use, which is right as long as all
-	// queues of the run share one Hooks value.
+	// their messages could not be told apart. Nil: 1, 2, 3, … in the order in which they are opened, which is right as long as
+	// all queues of the run share one Hooks value.
 	Producer func(*queue.Session) uint32
 	// Epoch tells a process of the run from those before it, where it was started again.
 	Epoch uint16
 	// DeadLetter says whether a topic takes dead letters, and of which group. A confirmed send there of a message that
 	// carries this run's envelope is recorded as a DeadLetter, after its Outcome. Nil: none does.
 	DeadLetter func(topic string) (group string, ok bool)
-	// Keys is how many message keys each producer session remembers, for Envelope.Back. 0: 4096. A message whose key was
-	// forgotten has no Back: its order by key is not judged.
+	// Keys is how many message keys each producer session remembers, for Envelope.Back: the youngest. 0: 4096. A message whose
+	// key was forgotten has no Back, so a Gap tells that keys were.
 	Keys int
 	// Retries is how many messages without a confirmed outcome are remembered, so that a later send of the same ID to the
-	// same topic keeps its identity. 0: 65536. A Note tells when the first is forgotten.
+	// same topic keeps its identity. 0: 65536. A retry of one that was forgotten looks like a new message, so a Gap tells.
 	Retries int
 }
 
@@ -48,8 +48,11 @@ type Config struct {
 //     the work is done, it records itself: see ProcessedEvent.
 //
 // A message gets havoq's envelope, on a copy; one that already carries this run's keeps it, and so does a retry: a message
-// with the ID of one whose outcome was not OK. Where such a message goes to another topic than that of its identity (a dead
-// letter, a bridge), Invoke and Outcome have that topic as their Name. Deliveries keep their envelope.
+// with the ID of one for which there was an error. Its body may have changed: then the envelope is made again, with the same
+// identity. Where such a message goes to another topic than that of its identity (a dead letter, a bridge), Invoke and Outcome
+// have that topic as their Name, and so have Deliver and Settle where it is read from there. Deliveries keep their envelope.
+//
+// Where the queue's Caps do not say that a nil is a confirmation, the outcome of a nil is unknown.
 //
 // Nothing else changes for the application. The same Hooks may wrap several queues.
 func Hooks(c Config) queue.Hooks {
@@ -64,17 +67,17 @@ func Hooks(c Config) queue.Hooks {
 		h.now = clock.Now
 	}
 	h.retries.limit = c.Retries
-	return queue.Hooks{Open: h.open, Produce: h.produce, Receive: h.receive, Settle: h.settle, Close: h.close}
+	return queue.Hooks{Open: h.open, Produce: h.produce, Receive: h.receive, Settle: h.settle}
 }
 
 type hooks struct {
 	Config
 	start     int64        // Unix nanoseconds
 	now       func() int64 // the time of what happens to a whole batch at once, read once; 0 leaves it to the Recorder
-	sessions  sync.Map     // *queue.Session → *session
 	producers atomic.Uint32
 	consumers atomic.Uint32
 	retries   retries
+	topics    topics
 }
 
 // session is what is known of one opened Producer or Consumer.
@@ -83,6 +86,7 @@ type session struct {
 	group  string
 	topic  string
 	stream uint16
+	caps   queue.Caps
 	track  *track // nil for a consumer
 }
 
@@ -90,20 +94,20 @@ func (h *hooks) open(ctx context.Context, s *queue.Session, next func(context.Co
 	if h.Recorder == nil || h.Start.IsZero() {
 		return fmt.Errorf("history: open a session on %q: Config.Recorder and Config.Start must be set: %w", s.Topic, queue.ErrRefused)
 	}
-	return next(ctx)
+	if h.Run == 0 {
+		return fmt.Errorf("history: open a session on %q: Config.Run must be set, to a number that no other run has: %w", s.Topic, queue.ErrRefused)
+	}
+	if err := next(ctx); err != nil {
+		return err
+	}
+	s.State = h.newSession(s)
+	return nil
 }
 
-// session returns the state of s. It is made at the first use, and again where a session is used after Close.
-func (h *hooks) session(s *queue.Session) *session {
-	if known, ok := h.sessions.Load(s); ok {
-		return known.(*session)
-	}
-	made, _ := h.sessions.LoadOrStore(s, h.newSession(s))
-	return made.(*session)
-}
+func stateOf(s *queue.Session) *session { return s.State.(*session) }
 
 func (h *hooks) newSession(s *queue.Session) *session {
-	n := &session{client: s.Client, group: s.Group, topic: s.Topic, stream: h.stream(s.Topic)}
+	n := &session{client: s.Client, group: s.Group, topic: s.Topic, stream: h.stream(s.Topic), caps: s.Caps}
 	role, count := "consumer", &h.consumers
 	if s.Group == "" {
 		role, count = "producer", &h.producers
@@ -133,21 +137,12 @@ func (h *hooks) stream(topic string) uint16 {
 	return uint16(hash ^ hash>>16 ^ hash>>32 ^ hash>>48)
 }
 
-// close forgets the session, once it is closed.
-func (h *hooks) close(ctx context.Context, s *queue.Session, next queue.CloseFunc) error {
-	err := next(ctx)
-	if err == nil {
-		h.sessions.Delete(s)
-	}
-	return err
-}
-
 func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
 	ds, err := next(ctx, most)
 	if len(ds) == 0 {
 		return ds, err
 	}
-	n, now := h.session(s), h.now()
+	n, now := stateOf(s), h.now()
 	for i := range ds {
 		d := &ds[i]
 		envelope, damage := examine(&d.Message, h.Run)
@@ -157,6 +152,10 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 		}
 		if damage == Sound || damage == CorruptPayload {
 			e.Intended = envelope.SentAt.UnixNano() - h.start // on the wall clock: that is what envelopes carry
+			if h.topics.elsewhere(envelope.Identity, n.topic, n.stream) {
+				e.Name = n.topic
+				d.Receipt = &elsewhere{n.topic, d.Receipt}
+			}
 		} else {
 			e.Detail = d.ID // all there is to find it by
 		}
@@ -166,14 +165,14 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 }
 
 func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
-	errs := next(ctx, how, ds)
+	errs := next(ctx, how, unwrapped(ds))
 	if len(ds) == 0 {
 		return errs
 	}
-	n, now := h.session(s), h.now()
+	n, now := stateOf(s), h.now()
 	for i := range ds {
-		e := about(Settle, &ds[i].Message, h.Run)
-		e.At = now
+		e := about(Settle, &ds[i], h.Run)
+		e.At, e.Claim = now, ds[i].Claim
 		e.Group, e.Client, e.Ack = n.group, n.client, how.Ack
 		var err error
 		switch {
@@ -182,9 +181,7 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 		case errs != nil:
 			err = errNoAnswer
 		}
-		if e.Outcome = queue.OutcomeOf(err); err != nil {
-			e.Detail = err.Error()
-		}
+		e.Outcome, e.Detail = outcomeOf(err, n.caps.ConfirmedAck)
 		h.Recorder.Record(e)
 	}
 	return errs
@@ -193,16 +190,28 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 // errNoAnswer is a settlement of which the driver said nothing.
 var errNoAnswer = errors.New("the driver returned fewer errors than deliveries")
 
+// outcomeOf is what an error proves, and how that is told; nil proves something only where the queue says so.
+func outcomeOf(err error, confirmed bool) (queue.Outcome, string) {
+	switch {
+	case err != nil:
+		return queue.OutcomeOf(err), err.Error()
+	case confirmed:
+		return queue.OK, ""
+	default:
+		return queue.Unknown, "no error, and this broker does not confirm"
+	}
+}
+
 // examine reads a delivered message's envelope. The identity is zero if it is not known; another run's is as it was found.
 func examine(m *queue.Message, run uint32) (queue.Envelope, Damage) {
 	envelope, err := queue.OpenEnvelope(m)
 	return envelope, damageOf(envelope, err, run)
 }
 
-// about is an event about a message, which is known by its envelope alone.
-func about(kind Kind, m *queue.Message, run uint32) Event {
-	envelope, err := envelopeOf(m)
-	return Event{Kind: kind, Identity: envelope.Identity, Damage: damageOf(envelope, err, run)}
+// about is an event about a delivery, whose message is known by its envelope alone.
+func about(kind Kind, d *queue.Delivery, run uint32) Event {
+	envelope, err := envelopeOf(&d.Message)
+	return Event{Kind: kind, Identity: envelope.Identity, Damage: damageOf(envelope, err, run), Name: readFrom(d)}
 }
 
 // envelopeOf reads m's envelope without checking the payload against it.
@@ -235,7 +244,7 @@ func damageOf(envelope queue.Envelope, err error, run uint32) Damage {
 //
 // Its identity is zero, and its Damage says why, if d carries no envelope of this run.
 func ProcessedEvent(d *queue.Delivery, client string, run uint32) Event {
-	e := about(Processed, &d.Message, run)
+	e := about(Processed, d, run)
 	e.Group, e.Client = d.Group, client
 	return e
 }

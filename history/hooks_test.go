@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -110,7 +111,7 @@ func TestLifeOfAMessage(t *testing.T) {
 		}
 		got := slices.Collect(q.memory.Events())
 		for i := range got {
-			got[i].Claim = 0
+			got[i].Claim = 0 // see TestClaims
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatal(diff)
@@ -231,6 +232,163 @@ func TestSettleErrors(t *testing.T) {
 	}
 }
 
+// With other capabilities than those of the queue beneath.
+type lesser struct {
+	queue.Queue
+	caps queue.Caps
+}
+
+func (q lesser) Caps() queue.Caps { return q.caps }
+
+// A nil proves nothing where the broker does not confirm.
+func TestWhatIsNotConfirmedIsUnknown(t *testing.T) {
+	for _, caps := range []queue.Caps{{}, {ConfirmedSend: true}, {ConfirmedAck: true}, {ConfirmedSend: true, ConfirmedAck: true}} {
+		m := &history.Memory{Start: time.Now()}
+		hooks := history.Hooks(history.Config{Recorder: m, Start: m.Start, Run: 7})
+		q := recorded{queue.Wrap(lesser{memory.New(memory.Config{}), caps}, hooks), m}
+		p, c := q.producer(t, "orders"), q.consumer(t, "orders", "billing")
+		for range 2 { // the second is no retry: the application was told nil
+			queue.Send(t.Context(), p, queue.Message{ID: "a"})
+		}
+		c.Settle(t.Context(), queue.Ack(), receive(t, c, 2))
+		want := map[history.Kind]queue.Outcome{history.Outcome: queue.Unknown, history.Settle: queue.Unknown}
+		if caps.ConfirmedSend {
+			want[history.Outcome] = queue.OK
+		}
+		if caps.ConfirmedAck {
+			want[history.Settle] = queue.OK
+		}
+		for i, e := range q.of(history.Outcome, history.Settle) {
+			if e.Outcome != want[e.Kind] || (e.Detail == "") != (e.Outcome == queue.OK) || e.Identity.Seq != uint64(i%2) {
+				t.Errorf("%+v: %+v", caps, e)
+			}
+		}
+	}
+}
+
+func TestClaims(t *testing.T) {
+	q := record(history.Config{}, queue.Hooks{
+		Receive: func(ctx context.Context, _ *queue.Session, most int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
+			ds, err := next(ctx, most)
+			for i := range ds {
+				ds[i].Claim = int64(40 + i)
+			}
+			return ds, err
+		},
+	})
+	queue.Send(t.Context(), q.producer(t, "orders"), make([]queue.Message, 3)...)
+	c := q.consumer(t, "orders", "billing")
+	c.Settle(t.Context(), queue.Ack(), receive(t, c, 3))
+	for i, e := range q.of(history.Deliver, history.Settle) {
+		if e.Claim != int64(40+i%3) {
+			t.Errorf("%v with claim %d, want %d", e.Kind, e.Claim, 40+i%3)
+		}
+	}
+}
+
+// What is read from another topic than its message's own says so, also where all topics have the same stream number.
+func TestDeliveriesFromElsewhereSayWhere(t *testing.T) {
+	for name, stream := range map[string]func(string) uint16{"hashed": nil, "one number": func(string) uint16 { return 0 }} {
+		t.Run(name, func(t *testing.T) {
+			var receipts []any
+			q := record(history.Config{Stream: stream}, queue.Hooks{
+				Settle: func(ctx context.Context, _ *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
+					for _, d := range ds {
+						receipts = append(receipts, d.Receipt)
+					}
+					return next(ctx, how, ds)
+				},
+			})
+			ctx := t.Context()
+			orders, dead := q.consumer(t, "orders", "billing"), q.consumer(t, "dead", "people")
+			queue.Send(ctx, q.producer(t, "orders"), queue.Message{ID: "a"})
+			moved := receive(t, orders, 1)
+			bridge := q.producer(t, "dead")
+			queue.Send(ctx, bridge, moved[0].Message, queue.Message{ID: "dead's own"})
+			ds := append(moved, receive(t, dead, 2)...)
+			for i, c := range []queue.Consumer{orders, dead, dead} {
+				q.memory.Record(history.ProcessedEvent(&ds[i], "x", 7))
+				if errs := c.Settle(ctx, queue.Ack(), ds[i:i+1]); errs != nil {
+					t.Error(errs)
+				}
+			}
+			want := map[string]string{"orders/0": "", "dead/0": "dead", "own": ""}
+			first := ds[0].Headers[0]
+			for _, e := range q.of(history.Deliver, history.Processed, history.Settle) {
+				at := "own"
+				switch {
+				case e.Identity.Producer == 1 && e.Group == "billing":
+					at = "orders/0"
+				case e.Identity.Producer == 1:
+					at = "dead/0"
+				}
+				if e.Name != want[at] {
+					t.Errorf("%s: %v has the name %q, want %q", at, e.Kind, e.Name, want[at])
+				}
+			}
+			if ds[1].Headers[0] != first || len(receipts) != 3 {
+				t.Error(ds[1].Headers, receipts)
+			}
+		})
+	}
+}
+
+// The application settles as many at once as it likes; what it holds is not changed by that.
+func TestSettlingFromElsewhereLeavesTheDeliveries(t *testing.T) {
+	q := record(history.Config{})
+	ctx := t.Context()
+	orders, dead := q.consumer(t, "orders", "billing"), q.consumer(t, "dead", "people")
+	queue.Send(ctx, q.producer(t, "orders"), queue.Message{ID: "a"}, queue.Message{ID: "b"})
+	moved := receive(t, orders, 2)
+	queue.Send(ctx, q.producer(t, "dead"), queue.Message{ID: "c"}, moved[0].Message, moved[1].Message)
+	ds := receive(t, dead, 3)
+	before := slices.Clone(ds)
+	if errs := dead.Settle(ctx, queue.Ack(), ds); errs != nil {
+		t.Fatal(errs)
+	}
+	for i := range ds {
+		if ds[i].Receipt != before[i].Receipt {
+			t.Errorf("the receipt of delivery %d is another one now", i)
+		}
+	}
+	if errs := dead.Settle(ctx, queue.Ack(), ds); len(errs) != 3 || !errors.Is(errs[2], queue.ErrStale) {
+		t.Errorf("a second ack: %v", errs)
+	}
+}
+
+// Closing the queue, and not each session, leaves nothing behind.
+func TestClosedQueuesAreForgotten(t *testing.T) {
+	forgotten := make(chan struct{})
+	m := &history.Memory{Start: time.Now()}
+	hooks := history.Hooks(history.Config{Recorder: m, Start: m.Start, Run: 1, Client: func(s *queue.Session) string {
+		runtime.AddCleanup(s, func(int) { close(forgotten) }, 0)
+		return "x"
+	}})
+	func() {
+		q := queue.Wrap(memory.New(memory.Config{}), hooks)
+		p, err := q.Producer(t.Context(), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		queue.Send(t.Context(), p, queue.Message{})
+		if err := q.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}()
+	deadline := time.After(10 * time.Second)
+	for {
+		runtime.GC()
+		select {
+		case <-forgotten:
+			runtime.KeepAlive(hooks)
+			return
+		case <-deadline:
+			t.Fatal("the hooks still hold the session of a closed queue")
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 // The application never knows more than the history.
 func TestInvokeComesBeforeAndOutcomeAfter(t *testing.T) {
 	var m *history.Memory
@@ -270,10 +428,16 @@ func TestInvokeComesBeforeAndOutcomeAfter(t *testing.T) {
 	}
 }
 
-func TestHooksNeedARecorder(t *testing.T) {
-	for _, c := range []history.Config{{}, {Recorder: &history.Memory{}}, {Start: time.Now()}} {
+func TestHooksNeedARecorderAndARun(t *testing.T) {
+	for _, c := range []history.Config{{Run: 1}, {Run: 1, Recorder: &history.Memory{}}, {Run: 1, Start: time.Now()}, {
+		Recorder: &history.Memory{}, Start: time.Now(),
+	}} {
 		q := queue.Wrap(memory.New(memory.Config{}), history.Hooks(c))
-		if _, err := q.Producer(t.Context(), "orders"); err == nil || !strings.Contains(err.Error(), "Config.Recorder and Config.Start must be set") {
+		want := "Config.Recorder and Config.Start must be set"
+		if c.Run == 0 {
+			want = "Config.Run must be set"
+		}
+		if _, err := q.Producer(t.Context(), "orders"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Error(err)
 		}
 		if _, err := q.Consumer(t.Context(), "orders", "billing"); err == nil {
@@ -295,8 +459,8 @@ func TestUseAfterClose(t *testing.T) {
 		t.Fatal(r)
 	}
 	invokes := q.of(history.Invoke)
-	if len(invokes) != 2 || invokes[0].Identity.Producer == invokes[1].Identity.Producer {
-		t.Fatal(invokes, "closed sessions are remembered for ever")
+	if len(invokes) != 2 || invokes[0].Identity.Track() != invokes[1].Identity.Track() || invokes[1].Identity.Seq != 1 {
+		t.Fatal(invokes, "a refused message is one of its track, like any other")
 	}
 }
 
@@ -388,7 +552,7 @@ func TestConformance(t *testing.T) {
 		m := &history.Memory{Start: time.Now()}
 		histories = append(histories, m)
 		inner := memory.New(memory.Config{AckTimeout: 2 * time.Second, MaxBody: 1 << 20, DedupWindow: time.Minute})
-		return queue.Wrap(inner, withoutEnvelope(), history.Hooks(history.Config{Recorder: m, Start: m.Start, Run: 0}))
+		return queue.Wrap(inner, withoutEnvelope(), history.Hooks(history.Config{Recorder: m, Start: m.Start, Run: 1}))
 	}}
 	queuetest.Run(t, h)
 	for _, m := range histories {
@@ -402,7 +566,7 @@ func withoutEnvelope() queue.Hooks {
 		ds, err := next(ctx, most)
 		for i := range ds {
 			n := len(ds[i].Headers)
-			if e, err := queue.OpenEnvelope(&ds[i].Message); n > 0 && err == nil && e.Producer > 0 {
+			if e, err := queue.OpenEnvelope(&ds[i].Message); n > 0 && err == nil && e.Producer > 0 { // the suite's own has none
 				if ds[i].Headers = ds[i].Headers[:n-1]; n == 1 {
 					ds[i].Headers = nil
 				}

@@ -152,7 +152,7 @@ func fromJSON(b []byte) (e Event, err error) {
 	if e.At < 0 {
 		return e, fmt.Errorf("at %d is before the start of the run", e.At)
 	}
-	if e.Kind, err = ParseKind(l.Kind); err != nil {
+	if e.Kind, err = parseKind(l.Kind); err != nil {
 		return e, err
 	}
 	if l.Outcome != "" {

@@ -1,45 +1,39 @@
 package history
 
-// keys remembers the last sequence number of each message key: of as many keys as limit says, in sets of four, where the one
-// that was longest ago makes room. A hash stands for a key; two keys in 2^64 share one.
+// keys remembers the last sequence number of each message key: of the limit youngest keys at least, and of twice as many at
+// most. A hash stands for a key; two keys in 2^64 share one.
 type keys struct {
 	limit int
-	sets  [][4]keySlot // a power of two of them; made at the first use
+	young map[uint64]uint64 // hash of a key → its last sequence number
+	old   map[uint64]uint64 // what young was when it was full, without those that have come again
 }
 
-type keySlot struct {
-	hash uint64
-	next uint64 // the key's last sequence number + 1; 0: empty
-}
-
-// back returns the distance from seq to the key's last number, or 0 if that is not known, and makes seq the last.
-func (k *keys) back(key string, seq uint64) uint32 {
-	if k.sets == nil {
-		n := 1
-		for n*4 < k.limit {
-			n *= 2
-		}
-		k.sets = make([][4]keySlot, n)
-	}
+// back returns the distance from seq to the key's last number, or 0 if that is not known, and makes seq the last. forgotten is
+// how many other keys were given up for it: the next message of each will look like its first.
+func (k *keys) back(key string, seq uint64) (back uint32, forgotten int) {
 	hash := hashText(key)
-	set := &k.sets[hash&uint64(len(k.sets)-1)]
-	oldest := &set[0]
-	for i := range set {
-		slot := &set[i]
-		if slot.next != 0 && slot.hash == hash {
-			last := slot.next - 1
-			slot.next = seq + 1
-			return distance(last, seq)
+	last, known := k.young[hash]
+	if !known {
+		if last, known = k.old[hash]; known {
+			delete(k.old, hash)
 		}
-		if slot.next < oldest.next {
-			oldest = slot
+		if len(k.young) >= k.limit {
+			forgotten = len(k.old)
+			k.young, k.old = k.old, k.young
+			clear(k.young)
+		}
+		if k.young == nil {
+			k.young = map[uint64]uint64{}
 		}
 	}
-	*oldest = keySlot{hash, seq + 1}
-	return 0
+	k.young[hash] = seq
+	if known {
+		back = distance(last, seq)
+	}
+	return back, forgotten
 }
 
-// hashText is FNV-1a with a final mix: not keyed, so that the same run forgets the same keys.
+// hashText is FNV-1a with a final mix: the same in every process.
 func hashText(s string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(s) {

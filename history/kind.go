@@ -29,8 +29,8 @@ func (k Kind) String() string {
 	return kindWords()[k]
 }
 
-// ParseKind is the inverse of String.
-func ParseKind(word string) (Kind, error) {
+// parseKind is the inverse of String.
+func parseKind(word string) (Kind, error) {
 	for k, w := range kindWords() {
 		if w == word && w != "" {
 			return Kind(k), nil

@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"sync"
 	"time"
@@ -25,10 +26,9 @@ type track struct {
 }
 
 func newTrack(h *hooks, n *session, number uint32) *track {
-	return &track{
-		hooks: h, client: n.client, topic: n.topic, keys: keys{limit: h.Keys},
-		id: queue.Identity{Run: h.Run, Producer: number, Epoch: h.Epoch, Stream: n.stream},
-	}
+	id := queue.Identity{Run: h.Run, Producer: number, Epoch: h.Epoch, Stream: n.stream}
+	h.topics.add(id.Track(), n.topic)
+	return &track{hooks: h, client: n.client, topic: n.topic, keys: keys{limit: h.Keys}, id: id}
 }
 
 // sent is a message on its way. It has no pointers, so that the collector need not look at it.
@@ -37,7 +37,7 @@ type sent struct {
 	at        int64  // when it was meant to be sent, Unix nanoseconds
 	back      uint32 // as in queue.Envelope
 	attempt   int32  // from 1; 0: not numbered yet
-	carried   bool   // the application's message has the envelope already
+	carried   bool   // the application's message has the envelope already, and it is right
 	elsewhere bool   // it goes to another topic than that of its identity
 }
 
@@ -61,7 +61,7 @@ func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.
 		return
 	}
 	b := &batch{
-		hooks: h, session: h.session(s), messages: messages, done: done,
+		hooks: h, session: stateOf(s), messages: messages, done: done,
 		sealed: make([]queue.Message, len(messages)), sent: make([]sent, len(messages)),
 	}
 	b.identify()
@@ -102,7 +102,9 @@ func (b *batch) known(i int) bool {
 	case carries:
 		*s = sent{
 			identity: own.Identity, at: own.SentAt.UnixNano(), back: own.Back, attempt: 1,
-			carried: true, elsewhere: own.Stream != b.session.stream,
+			// An application that copies the headers and changes the body means the new one: it is not corrupt.
+			carried:   queue.Checksum(m) == own.Sum,
+			elsewhere: b.hooks.topics.elsewhere(own.Identity, b.session.topic, b.session.stream),
 		}
 		if remembered && before.identity == own.Identity {
 			s.attempt = before.attempt + 1
@@ -121,6 +123,7 @@ func (t *track) number(b *batch, fresh int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reserve(uint64(fresh))
+	gap := 0
 	for i := range b.messages {
 		m, s := &b.messages[i], &b.sent[i]
 		if s.attempt != 0 {
@@ -132,9 +135,17 @@ func (t *track) number(b *batch, fresh int) {
 			s.at = m.Timestamp.UnixNano()
 		}
 		if m.Key != "" {
-			s.back = t.keys.back(m.Key, t.id.Seq)
+			var forgotten int
+			s.back, forgotten = t.keys.back(m.Key, t.id.Seq)
+			gap += forgotten
 		}
 		t.id.Seq++
+	}
+	if gap > 0 {
+		t.hooks.Recorder.Record(Event{
+			Kind: Gap, Name: GapKeys, Value: float64(gap), Client: t.client,
+			Detail: fmt.Sprintf("more than %d keys: the order of those that were forgotten is not known (Config.Keys)", t.hooks.Keys),
+		})
 	}
 }
 
@@ -165,16 +176,15 @@ func (b *batch) name(s *sent) string {
 func (b *batch) result(i int, r queue.Result) {
 	h, s := b.hooks, &b.sent[i]
 	e := Event{
-		Kind: Outcome, Identity: s.identity, Attempt: s.attempt, Outcome: queue.OutcomeOf(r.Err),
+		Kind: Outcome, Identity: s.identity, Attempt: s.attempt,
 		Partition: r.Partition, Offset: r.Offset, Duplicate: r.Duplicate, Client: b.session.client, Name: b.name(s),
 	}
-	if r.Err != nil {
-		e.Detail = r.Err.Error()
-	}
+	e.Outcome, e.Detail = outcomeOf(r.Err, b.session.caps.ConfirmedSend)
 	h.Recorder.Record(e)
-	if e.Outcome != queue.OK {
+	switch {
+	case r.Err != nil:
 		h.remember(b.session.topic, b.messages[i].ID, *s)
-	} else if h.DeadLetter != nil && s.elsewhere {
+	case e.Outcome == queue.OK && h.DeadLetter != nil && s.elsewhere:
 		if group, ok := h.DeadLetter(b.session.topic); ok {
 			h.Recorder.Record(Event{Kind: DeadLetter, Identity: s.identity, Group: group})
 		}

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/queue"
+	"github.com/havoqlab/havoq/queue/memory"
 )
 
 // failingSends fails sends with these errors, one after the other, and then lets them pass.
@@ -94,8 +96,9 @@ func TestRetriesAreBounded(t *testing.T) {
 	for i := range 100 {
 		queue.Send(ctx, p, queue.Message{ID: fmt.Sprint(i)})
 	}
-	if notes := q.of(history.Note); len(notes) != 1 || !strings.Contains(notes[0].Detail, "more than 10 messages") {
-		t.Fatal(notes)
+	gaps := q.of(history.Gap)
+	if len(gaps) != 1 || gaps[0].Name != history.GapRetries || gaps[0].Value != 1 || !strings.Contains(gaps[0].Detail, "more than 10 messages") {
+		t.Fatal(gaps)
 	}
 	queue.Send(ctx, p, queue.Message{ID: "89"}, queue.Message{ID: "90"}, queue.Message{ID: "99"}, queue.Message{})
 	var seqs []uint64
@@ -107,9 +110,68 @@ func TestRetriesAreBounded(t *testing.T) {
 	}
 }
 
+// The limit is on messages, not on their attempts.
+func TestAMessageThatFailsAgainAndAgainIsRememberedOnce(t *testing.T) {
+	q := record(history.Config{Retries: 2}, failingSends(slices.Repeat([]error{queue.ErrUnconfirmed}, 21)...))
+	ctx, p := t.Context(), q.producer(t, "orders")
+	queue.Send(ctx, p, queue.Message{ID: "a"})
+	for range 20 {
+		queue.Send(ctx, p, queue.Message{ID: "b"})
+	}
+	queue.Send(ctx, p, queue.Message{ID: "a"}, queue.Message{ID: "b"})
+	outcomes := q.of(history.Outcome)
+	if a, b := outcomes[21], outcomes[22]; a.Identity.Seq != 0 || a.Attempt != 2 || b.Identity.Seq != 1 || b.Attempt != 21 {
+		t.Errorf("%+v and %+v are not the messages that they were", a, b)
+	}
+	if gaps := q.of(history.Gap); len(gaps) != 0 {
+		t.Error(gaps)
+	}
+}
+
+func TestManyForgottenRetriesAreToldOfInFewEvents(t *testing.T) {
+	const n = 5000
+	q := record(history.Config{Retries: 10}, failingSends(slices.Repeat([]error{queue.ErrUnconfirmed}, n)...))
+	p := q.producer(t, "orders")
+	for i := range n {
+		queue.Send(t.Context(), p, queue.Message{ID: fmt.Sprint(i)})
+	}
+	var told []float64
+	for _, g := range q.of(history.Gap) {
+		told = append(told, g.Value)
+	}
+	if want := []float64{1, 1024, 1024, 1024, 1024}; !slices.Equal(told, want) {
+		t.Errorf("%v, want %v", told, want)
+	}
+}
+
+// A service that copies the headers and changes the body means the new body: nobody has corrupted it.
+func TestANewBodyUnderAnOldEnvelopeIsSealedAgain(t *testing.T) {
+	q := record(history.Config{})
+	ctx := t.Context()
+	queue.Send(ctx, q.producer(t, "orders"), queue.Message{ID: "a", Key: "k", Body: []byte("order")})
+	d := receive(t, q.consumer(t, "orders", "billing"), 1)[0]
+	invoice := d.Message
+	invoice.Body = []byte("invoice")
+	queue.Send(ctx, q.producer(t, "invoices"), invoice)
+	receive(t, q.consumer(t, "invoices", "mail"), 1)
+	ds := q.of(history.Deliver)
+	if ds[1].Damage != history.Sound || ds[1].Identity != ds[0].Identity || ds[1].Intended != ds[0].Intended || ds[1].Name != "invoices" {
+		t.Errorf("%+v", ds[1])
+	}
+	if h := invoice.Headers; h[0] != d.Headers[0] {
+		t.Error("the application's headers have changed")
+	}
+}
+
 // A dead letter is sent through the recorded queue with its envelope, so it stays the message that it is.
 func TestDeadLettersKeepTheirIdentity(t *testing.T) {
-	q := record(history.Config{DeadLetter: func(topic string) (string, bool) {
+	for name, stream := range map[string]func(string) uint16{"hashed": nil, "one number": func(string) uint16 { return 0 }} {
+		t.Run(name, func(t *testing.T) { deadLetters(t, stream) })
+	}
+}
+
+func deadLetters(t *testing.T, stream func(string) uint16) {
+	q := record(history.Config{Stream: stream, DeadLetter: func(topic string) (string, bool) {
 		group, ok := strings.CutPrefix(topic, "dead.")
 		return group, ok
 	}}, failingSends(nil, queue.ErrUnconfirmed))
@@ -233,5 +295,47 @@ func TestKeysAreBounded(t *testing.T) {
 		if known < c.least-c.keys {
 			t.Errorf("%d keys: only %d messages of 10000 have a back", c.keys, known)
 		}
+		if gaps := q.of(history.Gap); (len(gaps) > 0) != (c.keys > 8192) {
+			t.Errorf("%d keys: %v", c.keys, gaps)
+		}
 	}
+}
+
+// Whenever a message has no Back although its key came before, the history has said that keys were forgotten.
+func TestForgottenKeysAreToldOf(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		limit := rapid.IntRange(1, 8).Draw(t, "limit")
+		sent := rapid.SliceOfN(rapid.IntRange(0, 20), 1, 200).Draw(t, "keys")
+		m := &history.Memory{Start: time.Now()}
+		q := queue.Wrap(memory.New(memory.Config{}), history.Hooks(history.Config{Recorder: m, Start: m.Start, Run: 7, Keys: limit}))
+		p, err := q.Producer(context.Background(), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range sent {
+			queue.Send(context.Background(), p, queue.Message{Key: fmt.Sprint(key)})
+		}
+		last, unlinked, forgotten := map[int]int{}, 0, 0
+		for e := range m.Events() {
+			switch e.Kind {
+			case history.Gap:
+				if e.Name != history.GapKeys || e.Client != "producer-1" {
+					t.Fatal(e)
+				}
+				forgotten += int(e.Value)
+			case history.Invoke:
+				seq := int(e.Identity.Seq)
+				before, known := last[sent[seq]]
+				last[sent[seq]] = seq
+				switch {
+				case e.Back != 0 && seq-int(e.Back) != before:
+					t.Fatalf("back %d of message %d is wrong", e.Back, seq)
+				case e.Back == 0 && known:
+					if unlinked++; unlinked > forgotten {
+						t.Fatalf("message %d lacks its back, and only %d keys are said to be forgotten", seq, forgotten)
+					}
+				}
+			}
+		}
+	})
 }

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"container/list"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -12,25 +13,22 @@ type retries struct {
 	limit int
 	count atomic.Int64 // len(known): most messages need not take the lock
 
-	mu    sync.Mutex
-	known map[retryKey]retry
-	ring  []retrySlot // in the order in which they came, some of them no longer known
-	next  int         // where in ring the next one goes, once ring has grown to limit
-	last  uint64
-	full  bool
+	mu     sync.Mutex
+	known  map[retryKey]*list.Element
+	order  list.List // of retry, oldest first
+	gap    int       // messages forgotten since the last Gap event
+	gapped bool      // there has been one
 }
 
 type retryKey struct{ topic, id string }
 
 type retry struct {
-	sent
-	number uint64
+	key  retryKey
+	sent sent
 }
 
-type retrySlot struct {
-	key    retryKey
-	number uint64
-}
+// gapEvery is how many more messages are forgotten before another Gap event says so.
+const gapEvery = 1024
 
 // take returns what is known of a message that is sent now, and forgets it.
 func (r *retries) take(topic, id string) (sent, bool) {
@@ -39,41 +37,41 @@ func (r *retries) take(topic, id string) (sent, bool) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	key := retryKey{topic, id}
-	known, ok := r.known[key]
-	if ok {
-		delete(r.known, key)
-		r.count.Store(int64(len(r.known)))
+	element, ok := r.known[retryKey{topic, id}]
+	if !ok {
+		return sent{}, false
 	}
-	return known.sent, ok
+	return r.forget(element).sent, true
 }
 
-// put remembers a message. It reports whether the oldest was forgotten for it, the first time that this happens.
-func (r *retries) put(topic, id string, s sent) bool {
+func (r *retries) forget(element *list.Element) retry {
+	known := r.order.Remove(element).(retry)
+	delete(r.known, known.key)
+	r.count.Store(int64(len(r.known)))
+	return known
+}
+
+// put remembers a message. Where the oldest had to be forgotten for it, now or before, and it is time to say so, gap is how many
+// they are.
+func (r *retries) put(topic, id string, s sent) (gap int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.known == nil {
-		r.known = map[retryKey]retry{}
+		r.known = map[retryKey]*list.Element{}
 	}
-	r.last++
-	slot := retrySlot{retryKey{topic, id}, r.last}
-	r.known[slot.key] = retry{s, slot.number}
-	forgot := false
-	if len(r.ring) < r.limit {
-		r.ring = append(r.ring, slot)
-	} else {
-		old := r.ring[r.next]
-		if r.known[old.key].number == old.number {
-			delete(r.known, old.key)
-			forgot = true
-		}
-		r.ring[r.next] = slot
-		r.next = (r.next + 1) % r.limit
+	key := retryKey{topic, id}
+	if element, ok := r.known[key]; ok { // sent twice at once: one of them may be sent again
+		r.forget(element)
+	} else if len(r.known) >= r.limit {
+		r.forget(r.order.Front())
+		r.gap++
 	}
+	r.known[key] = r.order.PushBack(retry{key, s})
 	r.count.Store(int64(len(r.known)))
-	first := forgot && !r.full
-	r.full = r.full || forgot
-	return first
+	if r.gap >= gapEvery || r.gap > 0 && !r.gapped { // the first is told of at once: from then on a judge must be careful
+		gap, r.gap, r.gapped = r.gap, 0, true
+	}
+	return gap
 }
 
 // remember keeps the identity of a message for the application's retry.
@@ -81,8 +79,8 @@ func (h *hooks) remember(topic, id string, s sent) {
 	if id == "" {
 		return
 	}
-	if h.retries.put(topic, id, s) {
-		h.Recorder.Record(Event{Kind: Note, Name: "history", Detail: fmt.Sprintf("more than %d messages wait for a retry: the "+
-			"oldest are forgotten, and a retry of such a message counts as a new one (Config.Retries)", h.retries.limit)})
+	if gap := h.retries.put(topic, id, s); gap > 0 {
+		h.Recorder.Record(Event{Kind: Gap, Name: GapRetries, Value: float64(gap), Detail: fmt.Sprintf("more than %d messages wait "+
+			"for a retry: the oldest are forgotten, and a retry of such a message counts as a new one (Config.Retries)", h.retries.limit)})
 	}
 }

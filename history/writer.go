@@ -104,7 +104,8 @@ func (w *Writer) Now() int64 { return int64(w.age + time.Since(w.base)) }
 
 // Record adds an event. If its At is 0, it is Now; an At before the last event's is raised to that, so that the file is ordered.
 // A Detail of more than 16 KiB is cut, and says so. Record waits for the operating system only for the kinds that Writer names,
-// or when 4 MiB are unwritten. An event that cannot be recorded makes an error of Err and Close.
+// or when 4 MiB are unwritten. An event that cannot be recorded makes an error of Err and Close, and
+// an End after it is not recorded either.
 func (w *Writer) Record(e Event) {
 	w.mu.Lock()
 	if !w.admit(&e) {
@@ -135,7 +136,7 @@ func (w *Writer) Record(e Event) {
 
 // admit reports whether e can be recorded, and keeps the reason if it cannot. It is called with mu held.
 func (w *Writer) admit(e *Event) bool {
-	if w.broken {
+	if w.broken || e.Kind == End && w.err != nil { // a history with a hole has no End: it must not look whole
 		return false
 	}
 	if w.closed {

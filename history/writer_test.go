@@ -288,6 +288,28 @@ func TestWhatCannotBeRecordedIsAnError(t *testing.T) {
 	}
 }
 
+// A history with a hole in it does not claim to be whole.
+func TestNothingEndsWhatHasAHole(t *testing.T) {
+	f := &watched{}
+	w, err := history.NewWriter("watched", f, history.Header{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []history.Event{{Kind: history.Phase}, {Kind: 99}, {Kind: history.Drain}, {Kind: history.End}} {
+		w.Record(e)
+	}
+	if err := w.Close(); err == nil || !strings.Contains(err.Error(), "unknown kind 99") {
+		t.Error(err)
+	}
+	var kinds []history.Kind
+	for _, e := range f.events(t) {
+		kinds = append(kinds, e.Kind)
+	}
+	if want := []history.Kind{history.Phase, history.Drain}; !slices.Equal(kinds, want) {
+		t.Errorf("%v, want %v", kinds, want)
+	}
+}
+
 func TestTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &watched{}

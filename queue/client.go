@@ -11,8 +11,8 @@ func WithClient(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, clientKey{}, name)
 }
 
-// ClientOf returns the name that ctx carries, or "".
-func ClientOf(ctx context.Context) string {
+// clientOf returns the name that ctx carries, or "".
+func clientOf(ctx context.Context) string {
 	name, _ := ctx.Value(clientKey{}).(string)
 	return name
 }

@@ -8,13 +8,18 @@ import (
 )
 
 // Session identifies one opened Producer or Consumer of a wrapped Queue. It is the same value in every hook call of that
-// session, so a wrapper may key its own state by it.
+// session, and carries the wrapper's own state.
 type Session struct {
 	ID    int64 // unique within the wrapped Queue, from 1
 	Topic string
 	Group string // empty for a producer
 	// Client is the name from WithClient of the context that opened the session; empty without one.
 	Client string
+	// Caps are those of the queue beneath.
+	Caps Caps
+	// State is the wrapper's own. Its Open hook sets it; after that it must not be changed without a lock. It lives as long as
+	// the session, so there is nothing to clean up.
+	State any
 }
 
 // The next layer's methods, as a hook sees them.
@@ -40,7 +45,9 @@ type Hooks struct {
 	Produce func(ctx context.Context, s *Session, batch []Message, done func(i int, r Result), next ProduceFunc)
 	Receive func(ctx context.Context, s *Session, max int, next ReceiveFunc) ([]Delivery, error)
 	Settle  func(ctx context.Context, s *Session, how Settlement, ds []Delivery, next SettleFunc) []error
-	Close   func(ctx context.Context, s *Session, next CloseFunc) error
+	// Close runs when a session is closed by itself. Closing the Queue closes the sessions that are still open beneath the
+	// hooks, so a wrapper keeps what belongs to a session in Session.State.
+	Close func(ctx context.Context, s *Session, next CloseFunc) error
 }
 
 // Wrap puts hooks around q, the first one outermost. Closing the result closes q.
@@ -58,10 +65,13 @@ type wrapped struct {
 }
 
 func (w *wrapped) Producer(ctx context.Context, topic string) (Producer, error) {
-	s := &Session{ID: w.last.Add(1), Topic: topic, Client: ClientOf(ctx)}
+	s := &Session{ID: w.last.Add(1), Topic: topic, Client: clientOf(ctx), Caps: w.Caps()}
 	var inner Producer
-	err := w.open(ctx, s, func(ctx context.Context) (err error) {
-		inner, err = w.Queue.Producer(ctx, topic)
+	err := w.open(ctx, s, func(ctx context.Context) error {
+		p, err := w.Queue.Producer(ctx, topic)
+		if err == nil { // with an error it may be a nil pointer, which is not a nil Producer
+			inner = p
+		}
 		return err
 	})
 	if err := opened(ctx, s, inner, inner != nil, err); err != nil {
@@ -71,10 +81,13 @@ func (w *wrapped) Producer(ctx context.Context, topic string) (Producer, error) 
 }
 
 func (w *wrapped) Consumer(ctx context.Context, topic, group string) (Consumer, error) {
-	s := &Session{ID: w.last.Add(1), Topic: topic, Group: group, Client: ClientOf(ctx)}
+	s := &Session{ID: w.last.Add(1), Topic: topic, Group: group, Client: clientOf(ctx), Caps: w.Caps()}
 	var inner Consumer
-	err := w.open(ctx, s, func(ctx context.Context) (err error) {
-		inner, err = w.Queue.Consumer(ctx, topic, group)
+	err := w.open(ctx, s, func(ctx context.Context) error {
+		c, err := w.Queue.Consumer(ctx, topic, group)
+		if err == nil { // as above
+			inner = c
+		}
 		return err
 	})
 	if err := opened(ctx, s, inner, inner != nil, err); err != nil {

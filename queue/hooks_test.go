@@ -145,7 +145,9 @@ func TestSession(t *testing.T) {
 	c, _ := q.Consumer(ctx, "orders", "workers")
 	queue.Send(ctx, p, queue.Message{})
 	c.Settle(ctx, queue.Ack(), nil)
-	producer, consumer := queue.Session{ID: 1, Topic: "orders"}, queue.Session{ID: 2, Topic: "orders", Group: "workers"}
+	caps := queue.Caps{Driver: "stub"}
+	producer := queue.Session{ID: 1, Topic: "orders", Caps: caps}
+	consumer := queue.Session{ID: 2, Topic: "orders", Group: "workers", Caps: caps}
 	if want := []queue.Session{producer, consumer, producer, consumer}; !slices.Equal(sessions, want) {
 		t.Errorf("sessions %+v, want %+v", sessions, want)
 	}
@@ -182,6 +184,73 @@ func TestOpenHook(t *testing.T) {
 				t.Errorf("%d sessions closed, want %d", inner.closed, 2*c.closed)
 			}
 		})
+	}
+}
+
+// What Open leaves in the session is there in its other calls.
+func TestSessionState(t *testing.T) {
+	opened := 0
+	var seen []any
+	q := queue.Wrap(&stub{}, queue.Hooks{
+		Open: func(ctx context.Context, s *queue.Session, next func(context.Context) error) error {
+			opened++
+			s.State = opened
+			return next(ctx)
+		},
+		Produce: func(ctx context.Context, s *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
+			seen = append(seen, s.State)
+			next(ctx, batch, done)
+		},
+		Close: func(ctx context.Context, s *queue.Session, next queue.CloseFunc) error {
+			seen = append(seen, s.State)
+			return next(ctx)
+		},
+	})
+	for range 2 {
+		p, err := q.Producer(t.Context(), "orders")
+		if err != nil {
+			t.Fatal(err)
+		}
+		queue.Send(t.Context(), p, queue.Message{})
+		_ = p.Close(t.Context())
+	}
+	if want := []any{1, 1, 2, 2}; !slices.Equal(seen, want) {
+		t.Errorf("%v, want %v", seen, want)
+	}
+}
+
+// careless returns nil pointers along with its errors, as a driver easily does.
+type careless struct {
+	queue.Queue
+	err error
+}
+
+type noSession struct {
+	queue.Producer
+	queue.Consumer
+	touched bool
+}
+
+func (s *noSession) Close(context.Context) error { s.touched = true; return nil }
+
+func (q careless) Producer(context.Context, string) (queue.Producer, error) {
+	var none *noSession
+	return none, q.err
+}
+
+func (q careless) Consumer(context.Context, string, string) (queue.Consumer, error) {
+	var none *noSession
+	return none, q.err
+}
+
+func TestANilPointerWithAnErrorIsNoSession(t *testing.T) {
+	boom := errors.New("boom")
+	q := queue.Wrap(careless{&stub{}, boom}, queue.Hooks{})
+	if p, err := q.Producer(t.Context(), "orders"); !errors.Is(err, boom) || p != nil {
+		t.Error(p, err)
+	}
+	if c, err := q.Consumer(t.Context(), "orders", "workers"); !errors.Is(err, boom) || c != nil {
+		t.Error(c, err)
 	}
 }
 

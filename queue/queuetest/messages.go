@@ -58,7 +58,7 @@ func headerMessages(e *env) []queue.Message {
 	}
 	ms[1].Key = "schlüssel/世界"
 	ms[1].Body = []byte("grüße, 世界 🐇")
-	ms[2].Headers = []queue.Header{{Key: queue.EnvelopeHeader, Value: queue.Envelope{SentAt: time.Unix(1, 0)}.Text()}}
+	ms[2] = queue.Seal(ms[2], queue.Envelope{Identity: queue.Identity{Run: 1}, SentAt: time.Unix(1, 0)})
 	return ms
 }
 
