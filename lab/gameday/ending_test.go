@@ -188,6 +188,25 @@ phases: [ { baseline: 20s } ]
 	})
 }
 
+// A run that a guard ends does not wait for its queue to be empty, only whether it nearly is.
+func TestAnAbortedRunDoesNotWaitForItsQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTrialOf(t, head+`workload: { producers: 1, consumers: 1, rate: 50/s, size: 64B, work: 1s }
+phases: [ { baseline: 1h } ]
+guards: [ "max(lag) < 500 for 1s" ]
+`)
+		x.cfg.Open = func(context.Context, string) (queue.Queue, error) {
+			return memory.New(memory.Config{AckTimeout: 10 * time.Minute}), nil
+		}
+		began := time.Now()
+		x.run(t)
+		x.verdict(t, "aborted")
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
 // Before the load began there is nothing to judge: an error, no verdict, and nothing left open.
 func TestPersonEndsTheStart(t *testing.T) {
 	block := func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }
@@ -296,9 +315,12 @@ func TestHistoryThatBreaksAtTheEnd(t *testing.T) {
 		start := x.cfg.start
 		var r *run
 		x.cfg.start = func(ctx context.Context, of *run) (target, error) { r = of; return start(ctx, of) }
-		x.at(Drained, "", func() { _ = r.history.Close() })
+		x.at(Drained, "", func() { r.recorder.Record(history.Event{}) }) // cannot be recorded; what comes after it can
 		x.run(t)
 		x.fails(t, errHistory.Error())
+		if v, err := Verify(x.dir); err != nil || v.Verdict != "aborted" {
+			t.Errorf("verify: %+v, %v", v, err)
+		}
 	})
 }
 

@@ -153,6 +153,41 @@ func TestLeaseEndsWithTheRun(t *testing.T) {
 	}
 }
 
+// A lease that is not due does not hold up the end of a run whose recovery has failed.
+func TestLeaseOfAFaultThatCannotBeHealed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTrial(t, "phases: [ { inject: { kill: n1, for: 1h } }, { observe: 1s } ]\n")
+		x.before = func(_ context.Context, what string) error {
+			if what == "up n1" {
+				return errAct
+			}
+			return nil
+		}
+		began := time.Now()
+		x.run(t)
+		x.fails(t, "recover from kill n1")
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
+
+// Nothing of a run goes on after it: a lease that is being taken back, by hands that do not listen, is waited for.
+func TestLeaseIsAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTrial(t, "phases: [ { inject: { kill: n1, for: 1s } }, { observe: 2s } ]\n")
+		x.before = func(_ context.Context, what string) error {
+			if what == "up n1" {
+				time.Sleep(2 * time.Minute) // in the bubble
+			}
+			return nil
+		}
+		x.run(t)
+		x.fails(t, "recover from kill n1: somebody else is at it")
+		expectDone(t, x, "kill n1, up n1")
+	})
+}
+
 func TestWipeNeedsANodeThatIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTrial(t, `
@@ -299,6 +334,24 @@ func TestFaultThatNeverStruck(t *testing.T) {
 		x.fails(t, "phase 2 (inject)", "kill leader", errAct.Error())
 		if x.done() != "" || x.res.Verdict == "pass" {
 			t.Errorf("done %q, verdict %s", x.done(), x.res.Verdict)
+		}
+	})
+}
+
+// While the lag of a fault is being worked off, it is not decided.
+func TestUntilTheLagIsNormal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTrialOf(t, head+`workload: { producers: 1, consumers: 2, rate: 100/s, size: 64B, work: 5ms }
+phases:
+  - baseline: 3s
+  - inject: { crash: consumers, for: 30s }
+  - observe: 31s
+  - observe: { until: decided, max: 60s }
+`).run(t)
+		x.verdict(t, "pass")
+		phases := x.events(t, history.Phase)
+		if took := time.Duration(phases[4].At - phases[3].At); took < 6*time.Second || took > 20*time.Second {
+			t.Errorf("decided after %s; 3,000 messages are worked off in some 10 s", took)
 		}
 	})
 }

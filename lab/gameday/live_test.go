@@ -90,6 +90,20 @@ func TestNoLiveMetricIsForgotten(t *testing.T) {
 	})
 }
 
+// Normal is what the baseline's worst moment was, not its last.
+func TestHighestLag(t *testing.T) {
+	l := newLive(func() int64 { return 1 })
+	for _, lag := range []float64{3, 90, 5} {
+		l.Record(history.Event{Kind: history.Sample, Name: "lag", Value: lag})
+	}
+	if got := l.resetLagMax(); got != 90 {
+		t.Errorf("%v, want 90", got)
+	}
+	if got := l.resetLagMax(); got != 5 {
+		t.Errorf("of the next span: %v, want 5", got)
+	}
+}
+
 func query(t *testing.T, guard string) criteria.Query {
 	t.Helper()
 	c, err := criteria.ParseGuard(guard)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
 
 func TestAWholeRun(t *testing.T) {
@@ -77,6 +78,25 @@ phases: [ { baseline: 1s }, { inject: { pause: n2, for: 500ms } }, { observe: 2s
 		}
 		if x.res.Seed != 7 || x.res.Again != "havoq run trial.yaml --seed 7" {
 			t.Errorf("seed %d, again %q", x.res.Seed, x.res.Again)
+		}
+	})
+}
+
+// What --set changed is part of the folder.
+func TestVerifyKnowsWhatWasSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newTrial(t, "phases: [ { baseline: 1s } ]\n")
+		s := x.cfg.Scenario
+		set, err := scenario.Parse(s.File, s.Source, scenario.Options{Set: map[string]string{"workload.rate": "50/s"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.cfg.Scenario = set
+		x.run(t)
+		x.verdict(t, "pass")
+		again, err := Verify(x.dir)
+		if err != nil || !strings.Contains(again.Workload, "50/s") || jsonOf(t, again) != jsonOf(t, x.res) {
+			t.Errorf("%q, %v", again.Workload, err)
 		}
 	})
 }
