@@ -13,12 +13,12 @@ import (
 // The floors of each module, from the bottom. A package imports only packages of floors below its own (its subpackages are on
 // its floor, and may import it). This is policy: a build is not fixed by changing it; say why in ARCHITECTURE.md if you must.
 var floors = map[string][][]string{
-	"github.com/havoqlab/havoq": {
+	library: {
 		{"queue"},
 		{"history", "fault"},
 		{"chaos", "oracle", "resilience", "qdelay", "observe"},
 	},
-	"github.com/havoqlab/havoq/lab": {
+	lab: {
 		{"suggest"},
 		{"drivers", "wire"},
 		{"broker"},
@@ -41,8 +41,13 @@ var sideways = map[string]string{
 	"history → fault": "a hit is recorded as an event",
 }
 
-// allowedOutside is what the library may link besides the standard library. Tests are not held.
-var allowedOutside = []string{"github.com/havoqlab/havoq/", "github.com/HdrHistogram/hdrhistogram-go"}
+// The modules, and what the library may link besides the standard library and itself. Tests are not held.
+const (
+	library = "github.com/havoqlab/havoq"
+	lab     = library + "/lab"
+)
+
+var allowedOutside = []string{"github.com/HdrHistogram/hdrhistogram-go"}
 
 type goPackage struct {
 	ImportPath string
@@ -102,15 +107,59 @@ func floorOf(module string, levels [][]string, path string) (entry string, level
 
 // TestLibraryLinksNoClient holds that importing the library brings no broker client or SDK into a program.
 func TestLibraryLinksNoClient(t *testing.T) {
-	for _, p := range list(t, "github.com/havoqlab/havoq") {
+	for _, p := range list(t, library) {
 		for _, dep := range p.Deps {
-			first, _, _ := strings.Cut(dep, "/")
-			if !strings.Contains(first, ".") {
-				continue // the standard library
+			if why := linkError(p.ImportPath, dep); why != "" {
+				t.Errorf("%s links %s: %s", p.ImportPath, dep, why)
 			}
-			if !slices.ContainsFunc(allowedOutside, func(a string) bool { return strings.HasPrefix(dep+"/", a) || strings.HasPrefix(dep, a) }) {
-				t.Errorf("%s links %s", p.ImportPath, dep)
-			}
+		}
+	}
+}
+
+// linkError says why a package of the library must not link dep, or "".
+func linkError(path, dep string) string {
+	first, _, _ := strings.Cut(dep, "/")
+	switch {
+	case !strings.Contains(first, "."): // the standard library
+		return ""
+	case within(dep, lab):
+		return "the library is below lab, and knows nothing of it"
+	case within(path, library+"/queue") && !within(dep, library+"/queue"):
+		return "queue is the vocabulary of all: it is made of the standard library alone"
+	case within(dep, library) || slices.ContainsFunc(allowedOutside, func(a string) bool { return within(dep, a) }):
+		return ""
+	default:
+		return "whoever imports the library would get it, too"
+	}
+}
+
+// within reports whether a package is root or below it.
+func within(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }
+
+func TestLinkErrors(t *testing.T) {
+	for _, c := range []struct {
+		path, dep string
+		allowed   bool
+	}{
+		{"history", "os", true},
+		{"history", library + "/queue", true},
+		{"history", "github.com/HdrHistogram/hdrhistogram-go", true},
+		{"history", "github.com/HdrHistogram/hdrhistogram-go/other", true},
+		{"history", "github.com/HdrHistogram/hdrhistogram-gox", false},
+		{"history", "github.com/nats-io/nats.go", false},
+		{"history", lab, false},
+		{"history", lab + "/workload", false},
+		{"history", library + "/laboratory", true},
+		{"history", library + "-fork/queue", false},
+		{"queue", "crypto/rand", true},
+		{"queue", library + "/queue/memory", true},
+		{"queue", library + "/history", false},
+		{"queue", "github.com/HdrHistogram/hdrhistogram-go", false},
+		{"queue/memory", library + "/history", false},
+		{"queue/memory", "golang.org/x/sync/errgroup", false},
+	} {
+		if why := linkError(library+"/"+c.path, c.dep); (why == "") != c.allowed {
+			t.Errorf("%s links %s: %q", c.path, c.dep, why)
 		}
 	}
 }

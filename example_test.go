@@ -2,6 +2,7 @@ package havoq_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -40,6 +41,9 @@ func Example() {
 	}
 	defer reader.Close()
 	result := oracle.JudgeAll(oracle.Contract{Delivery: oracle.AtLeastOnce}, reader.Events)
+	if err := reader.Err(); err != nil { // the history goes on, and could not be read: nothing was judged
+		log.Fatal(err)
+	}
 	fmt.Println(result.Verdict, result.Counts.Acked, "acked,", result.Counts.Processed, "processed,", result.Counts.Lost, "lost")
 	fmt.Println(result.Reasons)
 	// Output:
@@ -58,7 +62,11 @@ func serve(q queue.Queue, recorder history.Recorder) {
 	if err != nil {
 		log.Fatal(err)
 	}
-	queue.Send(ctx, producer, queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"})
+	for _, sent := range queue.Send(ctx, producer, queue.Message{ID: "a"}, queue.Message{ID: "b"}, queue.Message{ID: "c"}) {
+		if sent.Err != nil {
+			log.Fatal(sent.Err)
+		}
+	}
 	for d, err := range queue.Deliveries(ctx, consumer) {
 		if err != nil {
 			log.Fatal(err)
@@ -66,14 +74,16 @@ func serve(q queue.Queue, recorder history.Recorder) {
 		if d.ID != "c" {
 			recorder.Record(history.ProcessedEvent(&d, "billing-1", 1)) // the work is done
 		}
-		consumer.Settle(ctx, queue.Ack(), []queue.Delivery{d})
+		if errs := consumer.Settle(ctx, queue.Ack(), []queue.Delivery{d}); errs != nil {
+			log.Fatal(errs)
+		}
 		if d.ID == "c" {
 			break
 		}
 	}
 	recorder.Record(history.Event{Kind: history.Drain, Group: "billing", Outcome: queue.OK})
 	recorder.Record(history.Event{Kind: history.End})
-	if err := q.Close(ctx); err != nil {
+	if err := errors.Join(consumer.Close(ctx), producer.Close(ctx), q.Close(ctx)); err != nil {
 		log.Fatal(err)
 	}
 }

@@ -3,6 +3,7 @@ package history
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,8 +16,11 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-// maxLine is the longest line of the JSON form: five texts, each byte of them escaped.
-const maxLine = 6*5*maxText + 4096
+// The longest lines of the JSON form, where each byte of their texts is escaped.
+const (
+	maxLine       = 6*5*maxText + 4096 // of an event
+	maxHeaderLine = 6*maxHeader + 4096
+)
 
 // line is an event as one line of JSON. Fields that are zero are left out, but for the outcome of kinds that are about one.
 type line struct {
@@ -92,9 +96,19 @@ func ReadJSON(r io.Reader) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		lines := bufio.NewScanner(r)
 		lines.Buffer(make([]byte, 0, 4096), maxLine)
-		n := 0
+		readLines(lines, 0)(yield)
+	}
+}
+
+// readLines reads the events of the lines after the n-th.
+func readLines(lines *bufio.Scanner, n int) iter.Seq2[Event, error] {
+	return func(yield func(Event, error) bool) {
 		for lines.Scan() {
 			n++
+			if len(lines.Bytes()) > maxLine {
+				yield(Event{}, fmt.Errorf("history: JSON line %d: %w", n, bufio.ErrTooLong))
+				return
+			}
 			if len(bytes.TrimSpace(lines.Bytes())) == 0 {
 				continue
 			}
@@ -216,13 +230,13 @@ func Dump(w io.Writer, r *Reader) error {
 // Load makes a history at path out of what Dump wrote. Events whose at is 0 or out of order are an error: they would not be
 // loaded as they are. After an error, the file at path holds the events before it.
 func Load(in io.Reader, path string) (err error) {
-	lines := bufio.NewReaderSize(in, maxHeader)
-	head, err := lines.ReadSlice('\n')
-	if err != nil {
-		return fmt.Errorf("history: JSON line 1, the header: %w", err)
+	lines := bufio.NewScanner(in)
+	lines.Buffer(make([]byte, 0, 4096), maxHeaderLine)
+	if !lines.Scan() {
+		return fmt.Errorf("history: JSON line 1, the header: %w", cmp.Or(lines.Err(), io.ErrUnexpectedEOF))
 	}
 	var h headerLine
-	if err := strict(head, &h); err != nil {
+	if err := strict(lines.Bytes(), &h); err != nil {
 		return fmt.Errorf("history: JSON line 1, the header: %w", err)
 	}
 	if h.History != 1 {
@@ -234,7 +248,7 @@ func Load(in io.Reader, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
 	last := int64(1)
-	for e, err := range ReadJSON(lines) {
+	for e, err := range readLines(lines, 1) {
 		if err != nil {
 			return err
 		}

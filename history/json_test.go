@@ -119,6 +119,41 @@ func TestDumpAndLoad(t *testing.T) {
 	}
 }
 
+// Whatever header a history can have can be loaded, also where each of its bytes takes six in JSON.
+func TestAHeaderFullOfEscapesIsLoaded(t *testing.T) {
+	h := history.Header{Run: 1, Start: time.Unix(1, 0), Info: map[string]string{"log": strings.Repeat("<", 1<<20-100)}}
+	path := filepath.Join(t.TempDir(), "first")
+	w, err := history.Create(path, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Record(history.Event{Kind: history.End})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := history.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	var b bytes.Buffer
+	if err := history.Dump(&b, r); err != nil {
+		t.Fatal(err)
+	}
+	again := filepath.Join(t.TempDir(), "again")
+	if err := history.Load(&b, again); err != nil {
+		t.Fatal(err)
+	}
+	back, err := history.Open(again)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	if diff := cmp.Diff(h, back.Header()); diff != "" {
+		t.Error(diff[:min(len(diff), 200)])
+	}
+}
+
 func TestDumpOfADamagedHistoryIsAnError(t *testing.T) {
 	whole, _ := small(t)
 	whole[bytes.Index(whole, []byte("HVQB"))+20] ^= 1
@@ -140,8 +175,11 @@ func TestLoadErrors(t *testing.T) {
 		"nope\n":                             "line 1, the header",
 		strings.Replace(head, ":1", ":2", 1): "havoq_history is 2",
 		head + `{"kind":"end","at":0}`:       "end event at 0 ns",
-		head + `{"kind":"end","at":5}` + "\n" + `{"kind":"end","at":4}`: "at 4 ns comes after one at 5 ns",
-		head + `{"kind":"the end","at":5}`:                              `unknown kind of event "the end"`,
+		head + `{"kind":"end","at":5}` + "\n" + `{"kind":"end","at":4}`:    "at 4 ns comes after one at 5 ns",
+		head + `{"kind":"the end","at":5}`:                                 `JSON line 2: unknown kind of event "the end"`,
+		head + `{"kind":"end","at":5}` + "\n\n" + `{"kind":"end","at":6}}`: `JSON line 4: something follows`,
+		head + `{"kind":"note","at":5,"detail":"` + big(1<<20) + `"}`:      `JSON line 2: bufio.Scanner: token too long`,
+		head[:20] + big(7<<20) + "\n":                                      `line 1, the header: bufio.Scanner: token too long`,
 	}
 	for in, want := range tests {
 		if err := history.Load(strings.NewReader(in), filepath.Join(t.TempDir(), "history")); err == nil || !strings.Contains(err.Error(), want) {

@@ -128,6 +128,24 @@ func TestAMessageThatFailsAgainAndAgainIsRememberedOnce(t *testing.T) {
 	}
 }
 
+// One ID that is under way twice and fails twice takes one place.
+func TestAnIDThatFailsTwiceAtOnceIsRememberedOnce(t *testing.T) {
+	q := record(history.Config{Retries: 2}, failingSends(slices.Repeat([]error{queue.ErrUnconfirmed}, 5)...))
+	ctx, p := t.Context(), q.producer(t, "orders")
+	queue.Send(ctx, p, queue.Message{ID: "a"}, queue.Message{ID: "a"})
+	for _, id := range []string{"b", "c", "d"} {
+		queue.Send(ctx, p, queue.Message{ID: id})
+	}
+	queue.Send(ctx, p, queue.Message{ID: "b"}, queue.Message{ID: "c"}, queue.Message{ID: "d"})
+	var seqs []uint64
+	for _, e := range q.of(history.Invoke)[5:] {
+		seqs = append(seqs, e.Identity.Seq)
+	}
+	if want := []uint64{5, 3, 4}; !slices.Equal(seqs, want) {
+		t.Errorf("%d, want %d: the two youngest are remembered", seqs, want)
+	}
+}
+
 func TestManyForgottenRetriesAreToldOfInFewEvents(t *testing.T) {
 	const n = 5000
 	q := record(history.Config{Retries: 10}, failingSends(slices.Repeat([]error{queue.ErrUnconfirmed}, n)...))

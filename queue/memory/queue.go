@@ -16,6 +16,7 @@ package memory
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"sync"
@@ -61,7 +62,7 @@ type Queue struct {
 }
 
 // session is what Close of the Queue closes.
-type session interface{ end() }
+type session interface{ end(context.Context) error }
 
 // New returns an empty broker. It panics if a value of the configuration is negative.
 func New(c Config) *Queue {
@@ -179,19 +180,20 @@ func (q *Queue) Depth(ctx context.Context, name, group string) (queue.Depth, err
 	return queue.Depth{Ready: int64(g.takeable() + len(g.delayed)), InFlight: int64(g.inFlight.n)}, nil
 }
 
-// Close closes all sessions. What the queue held is gone.
-func (q *Queue) Close(context.Context) error {
+// Close closes all sessions, as each one's Close does. What the queue held is gone.
+func (q *Queue) Close(ctx context.Context) error {
 	q.mu.Lock()
 	sessions, topics := q.sessions, q.topics
 	q.closed, q.sessions, q.topics = true, nil, nil
 	q.mu.Unlock()
+	var errs []error
 	for s := range sessions {
-		s.end()
+		errs = append(errs, s.end(ctx))
 	}
 	for _, t := range topics {
 		t.stop()
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 var _ queue.Queue = (*Queue)(nil)

@@ -3,7 +3,7 @@ package memory
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/havoqlab/havoq/queue"
@@ -13,7 +13,11 @@ import (
 type producer struct {
 	queue *Queue
 	topic *topic
-	ended atomic.Bool
+
+	mu    sync.Mutex
+	ended bool
+	calls int           // of Produce whose results are not all told
+	idle  chan struct{} // closed when calls gets 0; nil unless Close waits for it
 }
 
 // Produce stores the batch and calls done for each message before it returns.
@@ -22,12 +26,13 @@ func (p *producer) Produce(ctx context.Context, batch []queue.Message, done func
 	if n == 0 {
 		return
 	}
-	if err := p.refuse(ctx); err != nil {
+	if err := p.begin(ctx); err != nil {
 		for i := range n {
 			done(i, queue.Result{Offset: -1, Err: err})
 		}
 		return
 	}
+	defer p.finish()
 	first, results := p.topic.admit(batch)
 	for i := range n {
 		if results == nil {
@@ -38,24 +43,56 @@ func (p *producer) Produce(ctx context.Context, batch []queue.Message, done func
 	}
 }
 
-func (p *producer) refuse(ctx context.Context) error {
-	if p.ended.Load() {
+// begin admits a call of Produce, which Close then waits for.
+func (p *producer) begin(ctx context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ended {
 		return fmt.Errorf("memory: produce to %q: %w", p.topic.name, queue.ErrClosed)
 	}
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("memory: produce to %q: %w: %w", p.topic.name, err, queue.ErrRefused)
 	}
+	p.calls++
 	return nil
 }
 
-// Close ends the session. There is nothing to wait for.
-func (p *producer) Close(context.Context) error {
-	p.end()
+func (p *producer) finish() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls--
+	if p.calls == 0 && p.idle != nil {
+		close(p.idle)
+		p.idle = nil
+	}
+}
+
+// Close ends the session, and waits until the results of all admitted messages are told, or ctx ends.
+func (p *producer) Close(ctx context.Context) error {
+	err := p.end(ctx)
 	p.queue.remove(p)
-	return nil
+	return err
 }
 
-func (p *producer) end() { p.ended.Store(true) }
+func (p *producer) end(ctx context.Context) error {
+	p.mu.Lock()
+	p.ended = true
+	if p.calls == 0 {
+		p.mu.Unlock()
+		return nil
+	}
+	if p.idle == nil {
+		p.idle = make(chan struct{})
+	}
+	idle := p.idle
+	p.mu.Unlock()
+	select {
+	case <-idle:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("memory: close the producer of %q: %w: a done has not returned", p.topic.name, context.Cause(ctx))
+	}
+}
 
 // consumer receives as a member of its group. The topic's lock guards receiving and ended.
 type consumer struct {
@@ -161,24 +198,25 @@ func (c *consumer) Settle(ctx context.Context, how queue.Settlement, ds []queue.
 }
 
 // Close ends the session and gives back what it holds.
-func (c *consumer) Close(context.Context) error {
-	c.end()
+func (c *consumer) Close(ctx context.Context) error {
+	err := c.end(ctx)
 	c.queue.remove(c)
-	return nil
+	return err
 }
 
-func (c *consumer) end() {
+func (c *consumer) end(context.Context) error {
 	g := c.group
 	g.topic.mu.Lock()
 	defer g.topic.mu.Unlock()
 	if c.ended {
-		return
+		return nil
 	}
 	c.ended = true
 	close(c.closed)
 	g.leave(c)
 	g.giveBackOf(c)
 	g.wakeOne() // for what was given back, or what c was woken for and does not take now
+	return nil
 }
 
 var (

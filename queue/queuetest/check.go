@@ -62,6 +62,7 @@ func checks() []check {
 		{"produce-cancelled", nil, produceCancelled},
 		{"produce-interrupted", nil, produceInterrupted},
 		{"producer-close-flushes", nil, producerCloseFlushes},
+		{"producer-close-during-done", nil, producerCloseDuringDone},
 		{"receive-cancelled", nil, receiveCancelled},
 		{"receive-cancelled-loses-nothing", nil, receiveCancelledLosesNothing},
 		{"close-while-receiving", nil, closeWhileReceiving},

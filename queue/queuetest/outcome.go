@@ -3,6 +3,7 @@ package queuetest
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 
 	"github.com/havoqlab/havoq/queue"
@@ -133,6 +134,54 @@ func producerCloseFlushes(e *env) {
 		}
 	}
 	e.collectOnly(c, group, ms)
+}
+
+// producerCloseDuringDone: Close waits for a result that is just being told, and for those after it.
+func producerCloseDuringDone(e *env) {
+	p := e.producer()
+	s := e.sending(e.messages(20))
+	entered, closed := make(chan struct{}), make(chan struct{})
+	var first sync.Once
+	done := func(i int, r queue.Result) {
+		first.Do(func() {
+			close(entered)
+			early := time.NewTimer(50 * time.Millisecond) // most likely, Close waits by then
+			defer early.Stop()
+			select {
+			case <-closed:
+			case <-early.C:
+			}
+		})
+		s.done(i, r)
+	}
+	produced := make(chan struct{})
+	go func() {
+		defer close(produced)
+		p.Produce(e.ctx, s.messages, done)
+	}()
+	select {
+	case <-entered:
+	case <-e.ctx.Done():
+		e.Fatalf("produce: done was not called for any of %d messages", len(s.messages))
+	}
+	var err error
+	e.mustReturn(e.ctx, "Close of the producer during done", func() { err = p.Close(e.ctx) })
+	told := s.told()
+	close(closed)
+	e.mustReturn(e.ctx, "Produce during Close", func() { <-produced })
+	if err != nil {
+		e.Fatalf("close of the producer during done: %v", err)
+	}
+	s.wait(e)
+	admitted := 0 // those that Close found waiting for room may be refused, also later
+	for _, r := range s.results {
+		if !errors.Is(r.Err, queue.ErrClosed) {
+			admitted++
+		}
+	}
+	if told < admitted {
+		e.Errorf("Close of the producer returned nil when %d of %d admitted messages had their result", told, admitted)
+	}
 }
 
 func receiveCancelled(e *env) {

@@ -114,6 +114,14 @@ func producerDefects() []defect {
 			})
 		}), []string{"produce-cancelled", "produce-interrupted"}, 0},
 		{"keeps the batch after done", keepsBatch, []string{"batch-is-lent"}, 0},
+		{"ends without a look at what is under way", func(q queue.Queue) queue.Queue {
+			return queue.Wrap(q, queue.Hooks{Close: func(ctx context.Context, _ *queue.Session, next queue.CloseFunc) error {
+				ended, cancel := context.WithCancel(ctx)
+				cancel()
+				_ = next(ended)
+				return nil
+			}})
+		}, []string{"producer-close-during-done"}, 0},
 		{"ignores NotBefore", produce(func(ctx context.Context, batch []queue.Message, done doneFunc, next queue.ProduceFunc) {
 			now := slices.Clone(batch)
 			for i := range now {

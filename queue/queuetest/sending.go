@@ -55,6 +55,13 @@ func (s *sending) done(i int, r queue.Result) {
 	}
 }
 
+// told is how many messages have a result.
+func (s *sending) told() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.calls) - s.left
+}
+
 // wait waits for all results.
 func (s *sending) wait(e *env) []queue.Result {
 	e.Helper()

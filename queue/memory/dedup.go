@@ -2,58 +2,6 @@ package memory
 
 import "time"
 
-// list is a first-in, first-out list of items that are linked by themselves: moving one allocates nothing.
-type list struct {
-	first, last *item
-	n           int
-}
-
-func (l *list) push(it *item) {
-	it.prev, it.next = l.last, nil
-	if l.last == nil {
-		l.first = it
-	} else {
-		l.last.next = it
-	}
-	l.last = it
-	l.n++
-}
-
-func (l *list) remove(it *item) {
-	if it.prev == nil {
-		l.first = it.next
-	} else {
-		it.prev.next = it.next
-	}
-	if it.next == nil {
-		l.last = it.prev
-	} else {
-		it.next.prev = it.prev
-	}
-	it.prev, it.next = nil, nil
-	l.n--
-}
-
-// schedule is a heap (container/heap) of items by the time they are due, and by offset where that is equal.
-type schedule []*item
-
-func (s schedule) Len() int { return len(s) }
-func (s schedule) Less(i, j int) bool {
-	if s[i].at.Equal(s[j].at) {
-		return s[i].entry.offset < s[j].entry.offset
-	}
-	return s[i].at.Before(s[j].at)
-}
-func (s schedule) Swap(i, j int) { s[i], s[j] = s[j], s[i] }
-func (s *schedule) Push(x any)   { *s = append(*s, x.(*item)) }
-func (s *schedule) Pop() any {
-	old := *s
-	it := old[len(old)-1]
-	old[len(old)-1] = nil
-	*s = old[:len(old)-1]
-	return it
-}
-
 // maxRemembered bounds the IDs that one topic remembers.
 const maxRemembered = 1 << 20
 
