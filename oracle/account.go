@@ -2,7 +2,9 @@ package oracle
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"github.com/havoqlab/havoq/queue"
 )
@@ -15,11 +17,14 @@ type account struct {
 	tally  map[string]*Anomaly
 	wit    witnesses
 
-	missing  []int64         // by group: acked, not processed, not dead-lettered
-	expected int64           // acked messages, once for each group that is responsible
-	vague    int64           // received, reserved, and the history is cut before it tells of the send
-	covered  map[uint16]bool // streams that some group got a message of
-	after    [pageSize]int64 // scratch: the first delivery of a later message
+	missing   []int64         // by group: acked, not processed, not dead-lettered
+	forwarded int64           // drained, missing, and perhaps in another topic
+	untold    int64           // processed, and no delivery is told
+	unread    []string        // which groups got nothing of a stream that another group read
+	expected  int64           // acked messages, once for each group that is responsible, counted event by event
+	vague     int64           // received, reserved, and the history is cut before it tells of the send
+	covered   map[uint16]bool // streams that some group got a message of
+	after     [pageSize]int64 // scratch: the first delivery of a later message
 }
 
 func (j *Judge) account() *account {
@@ -40,10 +45,22 @@ func (j *Judge) account() *account {
 			a.covered[stream] = true
 		}
 	}
-	for _, t := range j.sorted() {
+	tracks := j.sorted()
+	a.unread = a.unreadStreams(tracks)
+	for _, t := range tracks {
 		a.sends(t)
+		someone := false
 		for _, g := range j.list {
-			a.group(t, g)
+			responsible := a.responsible(g, t.id.Stream)
+			a.group(t, g, responsible)
+			if responsible {
+				someone = true
+				a.expected += t.tally[queue.OK]
+			}
+		}
+		if !someone && len(j.list) > 0 { // all groups got other topics' messages only
+			a.counts.Unaccounted += t.tally[queue.OK]
+			a.expected += t.tally[queue.OK]
 		}
 	}
 	a.divide()
@@ -74,16 +91,43 @@ func (a *account) sends(t *track) {
 
 // responsible says whether what is missing of the stream is missing in this group.
 func (a *account) responsible(g *group, stream uint16) bool {
-	return g.streams[stream] || len(g.streams) == 0 || !a.covered[stream]
+	if len(g.streams) == 0 {
+		return !g.elsewhere
+	}
+	return g.streams[stream] || !a.covered[stream]
+}
+
+// unreadStreams says which groups got nothing of a stream that another group read, and something of others. They may have no
+// business with it, and they may have lost all of it: only the topics that they subscribed to could tell.
+func (a *account) unreadStreams(tracks []*track) []string {
+	var why []string
+	for _, g := range a.judge.list {
+		unread := make(map[uint16]bool)
+		for _, t := range tracks {
+			if t.tally[queue.OK] > 0 && len(g.streams) > 0 && !a.responsible(g, t.id.Stream) {
+				unread[t.id.Stream] = true
+			}
+		}
+		if len(unread) == 0 {
+			continue
+		}
+		first := slices.Min(slices.Collect(maps.Keys(unread)))
+		by := a.judge.list[slices.IndexFunc(a.judge.list, func(o *group) bool { return o.streams[first] })]
+		text := fmt.Sprintf("group %q got nothing of stream %d, which group %q read", g.name, first, by.name)
+		if more := len(unread) - 1; more > 0 {
+			text += fmt.Sprintf(", nor of %d more streams that others read", more)
+		}
+		why = append(why, text)
+	}
+	return why
 }
 
 // group judges what a group got of a track.
-func (a *account) group(t *track, g *group) {
+func (a *account) group(t *track, g *group, responsible bool) {
 	s := t.share(g)
 	if s == nil {
 		s = &share{group: g}
 	}
-	responsible := a.responsible(g, t.id.Stream)
 	a.received(t, s)
 	numbers := t.sent.numbers()
 	// What lies behind a page is only needed as a minimum.
@@ -104,7 +148,7 @@ func (a *account) received(t *track, s *share) {
 		page, sends := s.got.all[n], t.sent.all[n]
 		for i := range page.records {
 			r := &page.records[i]
-			if r.deliveries == 0 && r.processed == 0 || sends != nil && sends.records[i].flags&sentInvoked != 0 {
+			if r.deliveries == 0 && r.processed == 0 && r.flags&gotElsewhere == 0 || sends != nil && sends.records[i].flags&sentInvoked != 0 {
 				continue
 			}
 			seq := n*pageSize + uint64(i)
@@ -154,13 +198,16 @@ func (a *account) page(t *track, s *share, n uint64, behind int64, begun, respon
 			begun = true
 			a.counts.Delivered++
 		}
+		own := r.flags&gotElsewhere == 0
+		if r.processed > 0 && r.deliveries == 0 && own {
+			a.untold++
+		}
 		switch state := m.state(); {
-		case state == queue.Failed && r.deliveries > 0:
+		case state == queue.Failed && (r.deliveries > 0 || r.processed > 0 && own):
 			a.found(FailedButDelivered, Window{m.at, r.at}, t.identity(a.judge.run, n*pageSize+uint64(i)), s.group)
 		case state == queue.Unknown && r.processed > 0:
 			a.counts.DoubtProcessed++
 		case state == queue.OK && responsible:
-			a.expected++
 			switch {
 			case r.processed > 0:
 				a.counts.Processed++
@@ -195,6 +242,11 @@ func (a *account) scan(sends *sentPage, page *gotPage, behind int64) {
 func (a *account) miss(t *track, g *group, seq uint64, m *sent, r *got, later int64, earlier bool) {
 	if !g.drained {
 		a.missing[g.number]++
+		return
+	}
+	if m.flags&(sentForward|sentForwardLost) != 0 && r.deliveries > 0 {
+		a.forwarded++
+		a.counts.Unaccounted++
 		return
 	}
 	end := later
@@ -232,9 +284,20 @@ func (a *account) found(anomaly string, span Window, id *queue.Identity, g *grou
 	a.wit.add(anomaly, how, fault, g, id)
 }
 
-// check asserts the law that every message is accounted for.
+// check asserts the law that every message is accounted for: what was found at the end in the pages is what was counted
+// event by event.
 func (a *account) check() error {
 	c := &a.counts
+	var told [3]int64
+	for _, t := range a.judge.tracks {
+		for outcome, n := range t.tally {
+			told[outcome] += n
+		}
+	}
+	if found := [3]int64{queue.Unknown: c.InDoubt, queue.OK: c.Acked, queue.Failed: c.Failed}; found != told {
+		return fmt.Errorf("the events make %d acked, %d failed and %d in doubt, and %d, %d and %d were found", told[queue.OK],
+			told[queue.Failed], told[queue.Unknown], c.Acked, c.Failed, c.InDoubt)
+	}
 	if c.Offered != c.Acked+c.Failed+c.InDoubt {
 		return fmt.Errorf("offered %d is not acked %d + failed %d + in doubt %d", c.Offered, c.Acked, c.Failed, c.InDoubt)
 	}

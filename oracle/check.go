@@ -18,12 +18,12 @@ type check struct {
 func checks() []check {
 	return []check{
 		{Lost, func(c Contract) bool { return c.delivery() != AtMostOnce }, notDrained},
-		{Duplicated, func(c Contract) bool { return c.delivery() != AtLeastOnce }, nothingDelivered},
+		{Duplicated, func(c Contract) bool { return c.delivery() != AtLeastOnce }, mayHideDuplicates},
 		{Reordered, func(c Contract) bool { return c.Order != NoOrder }, noPairs},
-		{Corrupted, always, nothingDelivered},
+		{Corrupted, always, notDelivered},
 		{Unexpected, always, notTold},
-		{FailedButDelivered, always, nothingDelivered},
-		{Late, func(c Contract) bool { return c.MaxDelay > 0 }, nothingDelivered},
+		{FailedButDelivered, always, notDelivered},
+		{Late, func(c Contract) bool { return c.MaxDelay > 0 }, notDelivered},
 	}
 }
 
@@ -43,6 +43,22 @@ func nothingDelivered(a *account) string {
 	return ""
 }
 
+// notDelivered says that there were deliveries of which the history does not tell: nobody looked at them.
+func notDelivered(a *account) string {
+	if a.untold > 0 {
+		return fmt.Sprintf("%d messages were processed and the history does not tell of their delivery", a.untold)
+	}
+	return nothingDelivered(a)
+}
+
+func mayHideDuplicates(a *account) string {
+	if n := a.judge.retriesGap; n > 0 {
+		return fmt.Sprintf("the recorder forgot %d messages that waited to be sent again: what was sent again counts as another "+
+			"message, and no repetition of it is seen", n)
+	}
+	return nothingDelivered(a)
+}
+
 func notTold(a *account) string {
 	if a.vague > 0 {
 		return fmt.Sprintf("the history was cut off: %d messages were received of which it does not tell whether they were sent",
@@ -52,6 +68,12 @@ func notTold(a *account) string {
 }
 
 func noPairs(a *account) string {
+	if n := a.judge.keysGap; n > 0 && a.judge.config.Contract.Order == OrderKey {
+		return fmt.Sprintf("the recorder forgot %d keys: the order of the next message of each was not judged", n)
+	}
+	if n := a.judge.unordered; n > 0 {
+		return fmt.Sprintf("the order of %d messages could not be judged: the history does not tell for sure what came before them", n)
+	}
 	if a.counts.OrderedPairs == 0 {
 		return "no two messages were ever sent one after the other's ack, so that no order was promised"
 	}
@@ -70,6 +92,13 @@ func notDrained(a *account) string {
 			return g.undrained()
 		}
 	}
+	if a.forwarded > 0 {
+		return fmt.Sprintf("%d acked messages are missing that may have got to another topic: the outcome of sending them there is "+
+			"not known", a.forwarded)
+	}
+	if len(a.unread) > 0 {
+		return a.unread[0]
+	}
 	return ""
 }
 
@@ -80,7 +109,7 @@ func (g *group) undrained() string {
 	case !g.asked:
 		return name + " was not drained: the history has no drain of it"
 	case g.drain.Outcome.String() == "ok" && g.drain.Value == 0:
-		return name + " was not drained: messages were acked after its drain"
+		return name + " was not drained: " + g.refuted + " after its drain"
 	case g.drain.Value > 0:
 		return fmt.Sprintf("%s was not drained: the broker holds %.0f more messages%s", name, g.drain.Value, note(g.drain.Detail))
 	default:

@@ -12,11 +12,16 @@ func (j *Judge) deliver(e *history.Event) {
 		return
 	}
 	here := Window{e.At, e.At}
+	if e.Name == "" {
+		g.refute("it got messages")
+	}
 	switch {
 	case e.Damage == history.CorruptEnvelope:
+		g.damaged++
 		j.found(Corrupted, here, nil, g)
 		return
 	case e.Damage == history.Foreign, j.runSet && e.Identity.Run != j.run:
+		g.foreign++
 		j.found(Unexpected, here, nil, g)
 		return
 	}
@@ -30,9 +35,15 @@ func (j *Judge) deliver(e *history.Event) {
 		return
 	}
 	seq := e.Identity.Seq
-	j.join(g, t.id.Stream)
-	s := t.open(g)
+	s := j.reader(t, g, e)
 	r := s.record(seq)
+	if e.Damage == history.CorruptPayload {
+		r.flags |= gotDamaged
+	}
+	if e.Name != "" {
+		r.elsewhere(e)
+		return
+	}
 	if r.deliveries == 0 {
 		j.first(t, s, r, e)
 	} else {
@@ -46,6 +57,29 @@ func (j *Judge) deliver(e *history.Event) {
 		g.waiting--
 	}
 	g.gaps.success(e.At, g.waiting > 0)
+	j.faults.await(g)
+}
+
+// reader returns the group's part of the track of e. A group that gets a message of a stream reads that stream, unless it got
+// it from another topic: of a dead-letter topic's reader nobody expects all that the messages' own topics have.
+func (j *Judge) reader(t *track, g *group, e *history.Event) *share {
+	s := t.open(g)
+	switch {
+	case e.Name != "":
+		g.elsewhere = true
+	case !s.reads:
+		j.join(g, t.id.Stream)
+	}
+	return s
+}
+
+// elsewhere notes that the message came, or was worked on, from another topic. That is a copy that somebody sent on: it is not
+// late nor out of order, and no repetition of the delivery from its own topic.
+func (r *got) elsewhere(e *history.Event) {
+	r.flags |= gotElsewhere
+	if r.deliveries == 0 && r.at == 0 {
+		r.at = e.At
+	}
 }
 
 // place returns the track of a message that was received, or nil if no such message can have been sent.
@@ -72,10 +106,7 @@ func (j *Judge) first(t *track, s *share, r *got, e *history.Event) {
 		return // judged at the end
 	}
 	j.judgeDelay(p, seq, e, s.group)
-	if r.flags&gotOvertaken != 0 {
-		j.found(Reordered, Window{m.at, e.At}, &e.Identity, s.group)
-	}
-	j.overtake(t, s, seq, m, p, e)
+	j.judgeOrder(t, s, seq, m, p, e)
 }
 
 func (j *Judge) judgeDelay(p *sentPage, seq uint64, e *history.Event, g *group) {
@@ -123,8 +154,12 @@ func (j *Judge) stranger(id *queue.Identity) bool {
 // consumed returns what the group knows of the message of e, or nil if it cannot have been sent.
 func (j *Judge) consumed(e *history.Event) (*got, *track) {
 	g := j.group(e.Group)
-	if g == nil || e.Identity == (queue.Identity{}) && j.run != 0 {
-		return nil, nil // the message had no readable envelope: it was counted when it came
+	if g == nil {
+		return nil, nil
+	}
+	if e.Damage == history.CorruptEnvelope || e.Damage == history.Foreign {
+		j.strange(g, e)
+		return nil, nil
 	}
 	if !j.runSet || e.Identity.Run != j.run {
 		j.wrong("work on messages of another run")
@@ -137,8 +172,24 @@ func (j *Judge) consumed(e *history.Event) (*got, *track) {
 		}
 		return nil, nil
 	}
-	j.join(g, t.id.Stream)
-	return t.open(g).record(e.Identity.Seq), t
+	return j.reader(t, g, e).record(e.Identity.Seq), t
+}
+
+// strange reads the work on a message that is none of this run's, or that nobody can tell. It was counted when it came; where
+// its delivery was not told, it is counted now.
+func (j *Judge) strange(g *group, e *history.Event) {
+	if e.Kind != history.Processed {
+		return
+	}
+	told, anomaly := &g.foreign, Unexpected
+	if e.Damage == history.CorruptEnvelope {
+		told, anomaly = &g.damaged, Corrupted
+	}
+	if *told > 0 {
+		*told--
+		return
+	}
+	j.found(anomaly, Window{e.At, e.At}, nil, g)
 }
 
 func (j *Judge) processed(e *history.Event) {
@@ -146,17 +197,28 @@ func (j *Judge) processed(e *history.Event) {
 	if r == nil {
 		return
 	}
+	g := j.group(e.Group)
+	if e.Name != "" {
+		r.elsewhere(e)
+	}
+	if r.deliveries == 0 && r.at == 0 {
+		r.at = e.At
+	}
+	if e.Damage == history.CorruptPayload && r.flags&gotDamaged == 0 {
+		r.flags |= gotDamaged
+		j.found(Corrupted, Window{r.at, e.At}, &e.Identity, g)
+	}
 	count(&r.processed)
 	if r.processed == 1 {
-		if r.deliveries == 1 {
-			g := j.group(e.Group)
+		if r.deliveries == 1 && e.Name == "" {
 			g.work = max(g.work, e.At-r.at)
 		}
 		return
 	}
 	j.counts.ProcessedTwice++
 	promised := j.config.Contract.Delivery == ExactlyOnce || j.config.Contract.Delivery == AtMostOnce
-	if (promised || r.processed > r.deliveries) && r.processed-1 > r.doubled {
+	untold := r.processed > r.deliveries && r.flags&gotElsewhere == 0
+	if (promised || untold) && r.processed-1 > r.doubled {
 		count(&r.doubled)
 		from := r.at
 		if r.deliveries == 0 {
@@ -165,13 +227,13 @@ func (j *Judge) processed(e *history.Event) {
 				from = m.at
 			}
 		}
-		j.found(Duplicated, Window{from, e.At}, &e.Identity, j.group(e.Group))
+		j.found(Duplicated, Window{from, e.At}, &e.Identity, g)
 	}
 }
 
 func (j *Judge) settle(e *history.Event) {
 	r, _ := j.consumed(e)
-	if r == nil || !e.Ack || e.Outcome != queue.OK {
+	if r == nil || !e.Ack || e.Outcome != queue.OK || e.Name != "" {
 		return
 	}
 	if e.Claim != 0 && uint32(e.Claim) != r.claim {

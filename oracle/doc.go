@@ -10,11 +10,17 @@
 // A message is acked if one of its sends was confirmed; else in doubt if one of them is unknown or never got its outcome; else
 // failed. So offered = acked + failed + in doubt. For each group that is responsible for it, an acked message is processed,
 // dead-lettered, queued (the drain failed and the broker said how many messages it still holds), lost (the drain is proven), or
-// unaccounted (nobody knows: the verdict is unknown). Processed is what counts: a message that was delivered and acked by a
+// unaccounted (nobody knows: the verdict is unknown; so it is, too, if it was sent on to another topic and the outcome of that
+// is not known). Processed is what counts: a message that was delivered and acked by a
 // consumer that crashed before the work is lost.
 //
 // A group is responsible for every stream that it ever got a message of; and for all of them if it got none, if there is only
-// one, or if no group got any of it.
+// one, or if no group got any of it. A group that got messages, and none of a stream that another group read, may have no
+// business there or may have lost all of it: that is a doubt.
+//
+// What has a Name goes another way than its message's own topic, to dead letters or over a bridge. Such a send changes nothing of
+// what the message came to; such a delivery makes no group responsible for the stream, and is a copy: neither a repetition nor
+// late nor out of order. Work on it counts.
 //
 // # Anomalies
 //
@@ -35,7 +41,7 @@
 //	unexpected            an envelope of this run that was never sent (in a history that  every contract
 //	                      was cut off, numbers reserved and not told of are unknown, not
 //	                      unexpected); or a message without an envelope of this run
-//	failed_but_delivered  delivered, although every send of it was proven to have failed  every contract
+//	failed_but_delivered  delivered or processed, although every send of it was proven to have failed  every contract
 //	late                  first delivered later than MaxDelay after it was meant to be    a contract with MaxDelay
 //	                      sent
 //
@@ -61,7 +67,11 @@
 //
 // Each promise of the contract is a [Check]. One that fails makes the verdict fail. Otherwise what could not be known makes it
 // unknown, with the reasons: a check that is unknown or crashed, a history without its end, a drain that is not proven, a fault
-// that never struck or was not seen gone, nothing sent, nothing processed. The rest passes.
+// that never struck or was not seen gone, nothing sent, nothing processed, events after the end. The rest passes.
+//
+// A check is unknown that nobody could make: no delivery was told of what was processed, so that nobody looked at it; the
+// recorder forgot keys or retries (see [history.Gap]), so that order or repetitions may not show; or no order was promised. A
+// drain proves what it says only for what came before it: a message acked or delivered later takes the proof back.
 //
 // The outcome of a settlement must be OK only where the broker confirmed it; see queue.Caps.
 package oracle

@@ -162,6 +162,9 @@ func (s *tale) event(verb string, args []string, options map[string]string) erro
 	case "notsent":
 		e.Kind = history.NotSent
 		return s.value(e, args[0])
+	case "gap":
+		e.Kind, e.Name = history.Gap, args[0]
+		return s.value(e, args[1])
 	case "reserve":
 		e.Kind = history.Reserve
 		return s.messages(args[0], args[1], func(id queue.Identity) error {
@@ -244,7 +247,8 @@ func outcome(options map[string]string, otherwise queue.Outcome) queue.Outcome {
 
 func (s *tale) produce(verb string, id queue.Identity, options map[string]string) error {
 	for _, kind := range producing[verb] {
-		e := history.Event{Kind: kind, Identity: id, Client: "producer", Attempt: int32(max(1, number(options, "attempt")))}
+		e := history.Event{Kind: kind, Identity: id, Client: "producer", Attempt: int32(max(1, number(options, "attempt"))),
+			Name: options["name"]}
 		if options["run"] != "" {
 			e.Identity.Run = uint32(number(options, "run"))
 		}
@@ -266,18 +270,17 @@ func (s *tale) produce(verb string, id queue.Identity, options map[string]string
 
 func (s *tale) consume(verb, group string, id queue.Identity, options map[string]string) error {
 	for _, kind := range consuming[verb] {
-		e := history.Event{Kind: kind, Identity: id, Group: group, Client: "consumer", Claim: number(options, "claim")}
+		e := history.Event{Kind: kind, Identity: id, Group: group, Client: "consumer", Claim: number(options, "claim"),
+			Name: options["name"]}
 		if options["run"] != "" {
 			e.Identity.Run = uint32(number(options, "run"))
 		}
-		switch kind {
-		case history.Deliver:
-			e.Damage = map[string]history.Damage{"payload": history.CorruptPayload, "envelope": history.CorruptEnvelope,
-				"foreign": history.Foreign}[options["damage"]]
-			if e.Damage > history.CorruptPayload {
-				e.Identity = queue.Identity{}
-			}
-		case history.Settle:
+		e.Damage = map[string]history.Damage{"payload": history.CorruptPayload, "envelope": history.CorruptEnvelope,
+			"foreign": history.Foreign}[options["damage"]]
+		if e.Damage > history.CorruptPayload {
+			e.Identity = queue.Identity{}
+		}
+		if kind == history.Settle {
 			e.Ack, e.Outcome = verb != "nack", outcome(options, queue.OK)
 		}
 		s.add(e)

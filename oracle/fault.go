@@ -3,48 +3,10 @@ package oracle
 import (
 	"cmp"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/havoqlab/havoq/history"
-	"github.com/havoqlab/havoq/queue"
 )
-
-// allows says which anomalies a verb can cause in the message that it struck. A verb that is not here causes none: what it
-// does is during it.
-func allows(verb, anomaly string) bool {
-	switch verb {
-	case "lose":
-		return anomaly == Lost
-	case "corrupt": // a message whose envelope is damaged is found by nobody
-		return anomaly == Corrupted || anomaly == Lost
-	case "duplicate", "lose-reply", "lose-ack", "early-redeliver", "late-ack":
-		return anomaly == Duplicated || anomaly == Redelivered
-	case "disconnect":
-		return anomaly == Redelivered
-	case "reorder":
-		return anomaly == Reordered
-	case "delay", "hang", "throttle":
-		return anomaly == Late
-	default:
-		return false
-	}
-}
-
-func isVerb(word string) bool {
-	for _, anomaly := range Names() {
-		if allows(word, anomaly) {
-			return true
-		}
-	}
-	return false
-}
-
-// firstWord returns the verb of "kill n2".
-func firstWord(text string) string {
-	word, _, _ := strings.Cut(text, " ")
-	return word
-}
 
 // injected is a fault as the history tells it so far.
 type injected struct {
@@ -52,6 +14,10 @@ type injected struct {
 	isSeen, isGone bool
 	struck         int64 // hits on single messages
 	lag            lagWatch
+
+	// What was tried between its beginning and the next fault's: only then can it be told how the system came back.
+	sent    bool   // a send was under way
+	awaited uint64 // a bit for each group that got something, or waited for it
 }
 
 func (f *injected) hits() int64 { return max(f.Hits, f.struck) }
@@ -91,7 +57,23 @@ func (fs *faults) observe(e *history.Event) bool {
 	return true
 }
 
-// find returns the fault that this stage is of: the latest of its name, and of its node where that is told, that is not gone.
+// last returns the latest fault, or nil.
+func (fs *faults) last() *injected {
+	if len(fs.list) == 0 {
+		return nil
+	}
+	return fs.list[len(fs.list)-1]
+}
+
+// await notes that the group got something, or waits for something.
+func (fs *faults) await(g *group) {
+	if f := fs.last(); f != nil {
+		f.awaited |= 1 << g.number
+	}
+}
+
+// find returns the fault that this stage is of: the latest of its name that is not gone and of the same node; or, where one of
+// the two does not tell its node, of any. What is told of another node is no stage of it.
 func (fs *faults) find(e *history.Event) *injected {
 	var found *injected
 	for _, f := range slices.Backward(fs.list) {
@@ -101,7 +83,7 @@ func (fs *faults) find(e *history.Event) *injected {
 		if f.Node == e.Node {
 			return f
 		}
-		if found == nil {
+		if found == nil && (f.Node == "" || e.Node == "") {
 			found = f
 		}
 	}
@@ -136,103 +118,6 @@ func (fs *faults) windows() []FaultWindow {
 		ws = append(ws, w)
 	}
 	return ws
-}
-
-// hitKey is a message, within the run.
-type hitKey struct {
-	queue.Track
-	seq uint64
-}
-
-// hit is one message struck by a fault. It can answer for one anomaly of each group.
-type hit struct {
-	fault *injected
-	verb  string
-	group *group // nil: the producer's side, so that every group meets it
-	spent uint64 // a bit for each group number
-}
-
-func (h *hit) usable(g *group) bool {
-	return (h.group == nil || h.group == g) && h.spent&(1<<g.number) == 0
-}
-
-// hit reads that a fault struck a message; false: no such fault began.
-func (j *Judge) hit(e *history.Event) bool {
-	f := j.faults.named(e.Name)
-	if f == nil {
-		return false
-	}
-	f.struck++
-	h := &hit{fault: f, verb: j.verb(e, f)}
-	if e.Group != "" {
-		if h.group = j.group(e.Group); h.group == nil {
-			return true
-		}
-	}
-	if h.verb != "" && (!j.runSet || e.Identity.Run == j.run) {
-		key := hitKey{e.Identity.Track(), e.Identity.Seq}
-		j.faults.hits[key] = append(j.faults.hits[key], h)
-	}
-	return true
-}
-
-func (j *Judge) verb(e *history.Event, f *injected) string {
-	mapped := ""
-	if j.config.Verbs != nil {
-		mapped = j.config.Verbs(f.Name)
-	}
-	for _, word := range []string{firstWord(e.Detail), mapped, firstWord(f.What), f.Name} {
-		if isVerb(word) {
-			return word
-		}
-	}
-	return ""
-}
-
-// Attributions, as in Witness.
-const (
-	caused      = "caused"
-	during      = "during"
-	unexplained = "unexplained"
-)
-
-// attribute says what explains an anomaly. atEnd: it is judged at the end, and may be judged again, so it spends no hit; nor need
-// it, because no verb allows two of the anomalies that are judged there.
-func (j *Judge) attribute(anomaly string, span Window, id *queue.Identity, g *group, atEnd bool) (how, fault string) {
-	if id != nil && len(j.faults.hits) > 0 {
-		for _, h := range j.faults.hits[hitKey{id.Track(), id.Seq}] {
-			if !allows(h.verb, anomaly) || !h.usable(g) {
-				continue
-			}
-			if !atEnd {
-				h.spent |= 1 << g.number
-			}
-			return caused, h.fault.Name
-		}
-	}
-	if f := j.faults.during(span, j.config.SettleTime); f != nil {
-		return during, f.Name
-	}
-	return unexplained, ""
-}
-
-// found counts an anomaly that is judged as it happens.
-func (j *Judge) found(anomaly string, span Window, id *queue.Identity, g *group) {
-	how, fault := j.attribute(anomaly, span, id, g, false)
-	j.tally[anomaly].add(how)
-	j.wit.add(anomaly, how, fault, g, id)
-}
-
-func (a *Anomaly) add(how string) {
-	a.Total++
-	switch how {
-	case caused:
-		a.Caused++
-	case during:
-		a.During++
-	default:
-		a.Unexplained++
-	}
 }
 
 // reasons says what is not known because of the faults.

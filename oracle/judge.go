@@ -46,6 +46,10 @@ type Judge struct {
 	sends  gaps
 	open   int64 // sends without an outcome, of all tracks
 
+	unordered  int64 // messages whose order could not be judged, for what the history tells of them
+	keysGap    int64 // keys that the recorder forgot
+	retriesGap int64 // messages that the recorder forgot, and that may have been sent again as new ones
+
 	complete  bool
 	aborted   string
 	malformed map[string]int64 // what a history must not have, counted
@@ -55,13 +59,25 @@ type Judge struct {
 type group struct {
 	number  int
 	name    string
-	streams map[uint16]bool // it got messages of these
+	streams map[uint16]bool // it got messages of these, from their own topics
 	waiting int             // tracks with something confirmed that is not delivered
 	gaps    gaps
 	work    int64 // the longest from a delivery to the work on it
+
+	elsewhere        bool  // it got messages from other topics than their own
+	damaged, foreign int64 // deliveries of unreadable and foreign messages whose work was not told yet
+
 	drain   history.Event
 	drained bool
-	asked   bool // there was a drain
+	asked   bool   // there was a drain
+	refuted string // what happened after it, that took its proof back
+}
+
+// refute takes back what the drain proved: it does not hold for what came after it.
+func (g *group) refute(what string) {
+	if g.drained {
+		g.drained, g.refuted = false, what
+	}
 }
 
 // maxGroups bounds what one judge keeps; further groups make the verdict unknown.
@@ -94,6 +110,9 @@ func New(config Config) *Judge {
 func (j *Judge) Observe(e *history.Event) {
 	j.events++
 	j.now = max(j.now, e.At)
+	if j.complete {
+		j.wrong("events after its end")
+	}
 	switch e.Kind {
 	case history.Invoke:
 		j.invoke(e)
@@ -121,6 +140,9 @@ func (j *Judge) observeRun(e *history.Event) {
 		if !j.faults.observe(e) {
 			j.wrong("stages of a fault that never began")
 		}
+		if e.Kind == history.FaultBegin {
+			j.underWay(j.faults.last())
+		}
 	case history.Hit:
 		if !j.hit(e) {
 			j.wrong("hits of a fault that never began")
@@ -135,6 +157,8 @@ func (j *Judge) observeRun(e *history.Event) {
 		}
 	case history.Drain:
 		j.drain(e)
+	case history.Gap:
+		j.gap(e)
 	case history.End:
 		j.complete = true
 	case history.Abort:
@@ -147,6 +171,29 @@ func (j *Judge) observeRun(e *history.Event) {
 
 // wrong counts something that a history must not have; the verdict is unknown then. The kinds of it are few.
 func (j *Judge) wrong(what string) { j.malformed[what]++ }
+
+// underWay notes what was tried already when the fault began.
+func (j *Judge) underWay(f *injected) {
+	f.sent = j.open > 0
+	for _, g := range j.list {
+		if g.gaps.waiting {
+			f.awaited |= 1 << g.number
+		}
+	}
+}
+
+// gap reads that the recorder could not keep track of something.
+func (j *Judge) gap(e *history.Event) {
+	n := max(1, int64(e.Value))
+	switch e.Name {
+	case history.GapKeys:
+		j.keysGap += n
+	case history.GapRetries:
+		j.retriesGap += n
+	default:
+		j.wrong("gaps of an unknown kind")
+	}
+}
 
 func (j *Judge) drain(e *history.Event) {
 	g := j.group(e.Group)
@@ -190,7 +237,7 @@ func (j *Judge) openTrack(id queue.Track) *track {
 	j.tracks[id], j.last = t, t
 	for _, g := range j.list {
 		if g.streams[id.Stream] {
-			t.open(g)
+			t.read(g)
 		}
 	}
 	return t
@@ -244,7 +291,7 @@ func (j *Judge) join(g *group, stream uint16) {
 	g.streams[stream] = true
 	for _, t := range j.tracks {
 		if t.id.Stream == stream {
-			s := t.open(g)
+			s := t.read(g)
 			if t.acked > 0 && !s.waiting {
 				s.waiting = true
 				g.waiting++

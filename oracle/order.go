@@ -1,73 +1,170 @@
 package oracle
 
 import (
+	"math"
+
 	"github.com/havoqlab/havoq/history"
-	"github.com/havoqlab/havoq/queue"
 )
 
-// maxWalk bounds the search for overtaken messages past others. Beyond it an inversion may be missed, and never invented.
-const maxWalk = 64
+// Order is judged when a message comes that should have come earlier: it was overtaken if the group has got a later message of
+// its chain that was first sent after this one was confirmed. Of all that the group got of a chain, the message that was sent
+// last shows that, so that nothing need be searched, however long the chain and whatever of it is still missing.
 
-// overtake marks the messages that the first delivery of seq overtook: its predecessors in order that the group has not got and
-// that were confirmed before seq was sent. The walk ends at one that was delivered or overtaken, because what is before it was
-// looked at then; unless something was passed over then, which had not been promised.
-func (j *Judge) overtake(t *track, s *share, seq uint64, m *sent, p *sentPage, e *history.Event) {
-	at, rec := seq, m
-	passed, again := false, false // something was passed over now, or was by an earlier walk
-	for steps := 0; steps < maxWalk; {
-		before, ok := j.predecessor(at, rec)
+// front is, of what a group got of a chain, the message that was sent last.
+type front struct {
+	sent int64 // place of its first invoke in the history; 0: there is none
+	seq  uint64
+}
+
+type frontPage struct {
+	records [pageSize]front
+}
+
+// passed says whether a message that was confirmed at a place was overtaken by the front. untold: it cannot be told, because
+// the front comes earlier in the chain, and was sent later all the same; it may hide one that overtook.
+func (f front) passed(seq uint64, confirmed int64) (passed, untold bool) {
+	if f.sent <= confirmed {
+		return false, false
+	}
+	return f.seq > seq, f.seq < seq
+}
+
+// judgeOrder judges the first delivery of a message.
+func (j *Judge) judgeOrder(t *track, s *share, seq uint64, m *sent, p *sentPage, e *history.Event) {
+	root := j.link(t, seq)
+	if m.flags&sentPromised != 0 {
+		j.counts.OrderedPairs++
+	}
+	if m.flags&sentFollowed != 0 && m.confirmed != 0 {
+		j.judgeOvertaken(s, root, seq, m, p, e)
+	}
+	switch {
+	case root == seq: // nothing comes before it
+	case m.invoked == math.MaxUint32:
+		j.unordered++
+	default:
+		s.advance(root, front{p.base + int64(m.invoked), seq}, j.moved(e, s.group))
+	}
+}
+
+func (j *Judge) judgeOvertaken(s *share, root, seq uint64, m *sent, p *sentPage, e *history.Event) {
+	if m.confirmed == math.MaxUint32 {
+		j.unordered++
+		return
+	}
+	confirmed := p.base + int64(m.confirmed)
+	passed, untold := s.front(root).passed(seq, confirmed)
+	by := s.struck[root]
+	struck, untoldToo := by.passed(seq, confirmed)
+	if struck && !passed { // only by what a hit moved: that hit answers for it
+		j.blame(by.seq, e, s.group)
+	}
+	if passed || struck {
+		j.found(Reordered, Window{m.at, e.At}, &e.Identity, s.group)
+	} else if untold || untoldToo {
+		j.unordered++
+	}
+}
+
+// front returns the front of a chain.
+func (s *share) front(root uint64) front {
+	p := s.fronts.get(root)
+	if p == nil {
+		return front{}
+	}
+	return p.records[root&pageMask]
+}
+
+// advance makes f the front of its chain, if it was sent later than the one there is.
+func (s *share) advance(root uint64, f front, moved bool) {
+	if moved {
+		if s.struck == nil {
+			s.struck = make(map[uint64]front)
+		}
+		if f.sent > s.struck[root].sent {
+			s.struck[root] = f
+		}
+		return
+	}
+	p := s.fronts.get(root)
+	if p == nil {
+		p = s.fronts.add(root)
+	}
+	if r := &p.records[root&pageMask]; f.sent > r.sent {
+		*r = f
+	}
+}
+
+// link returns the first message of the chain: that from which the message is reached step by step, each to the next of the
+// same key, or to the next of all under order producer. Each message is linked once, with all before it that are not yet.
+func (j *Judge) link(t *track, seq uint64) (root uint64) {
+	at := seq
+	for {
+		m, _ := t.find(at)
+		if m.flags&sentLinked != 0 {
+			root = at - uint64(m.back)
+			break
+		}
+		root = at
+		before, ok := j.config.Contract.predecessor(at, m.back)
 		if !ok {
 			break
 		}
+		prev, _ := t.find(before)
+		if prev == nil || prev.flags&sentInvoked == 0 || prev.flags&sentFollowed != 0 || seq-before > math.MaxUint32 {
+			j.unordered++ // its place in the chain is not told, or is another's: it begins a new one
+			break
+		}
+		at = before
+	}
+	if seq-root > math.MaxUint32 {
+		j.unordered++
+		root = seq
+	}
+	for m, p := t.find(seq); m.flags&sentLinked == 0; {
+		before, _ := j.config.Contract.predecessor(seq, m.back)
+		m.back = uint32(seq - root)
+		m.flags |= sentLinked
+		if seq == root {
+			break
+		}
 		prev, page := t.find(before)
-		if prev == nil || prev.flags&sentInvoked == 0 {
-			break
+		prev.flags |= sentFollowed
+		if page.before(prev, p, m) {
+			m.flags |= sentPromised
 		}
-		promised := page.before(prev, p, m)
-		if promised && at == seq {
-			j.counts.OrderedPairs++
-		}
-		r := s.record(before)
-		if r.deliveries > 0 && r.flags&gotOpen == 0 || r.flags&gotOvertaken != 0 && r.deliveries == 0 && !again {
-			break
-		}
-		switch {
-		case r.deliveries > 0:
-			steps++
-			again = true
-		case r.flags&gotOvertaken != 0:
-			steps++
-		case promised: // once a message, so that these steps need no limit
-			r.flags |= gotOvertaken
-			j.blame(t.id, before, e, s.group)
-		default:
-			steps++
-			passed = true
-		}
-		at, rec = before, prev
+		seq, m, p = before, prev, page
 	}
-	if passed {
-		s.record(seq).flags |= gotOpen
-	}
+	return root
 }
 
-// predecessor returns the message before this one, in the order that the contract promises; by key if it promises none.
-func (j *Judge) predecessor(seq uint64, m *sent) (uint64, bool) {
-	back := uint64(m.back)
-	if j.config.Contract.Order == OrderProducer {
+// predecessor returns the message before this one, in the order that the contract promises; by key, which is back, if it
+// promises none.
+func (c Contract) predecessor(seq uint64, back uint32) (uint64, bool) {
+	if c.Order == OrderProducer {
 		back = 1
 	}
-	return seq - back, back > 0 && back <= seq
+	return seq - uint64(back), back > 0 && uint64(back) <= seq
+}
+
+// moved says whether a hit moved the delivered message ahead of others.
+func (j *Judge) moved(e *history.Event, g *group) bool {
+	if len(j.faults.hits) == 0 {
+		return false
+	}
+	for _, h := range j.faults.hits[hitKey{e.Identity.Track(), e.Identity.Seq}] {
+		if h.verb == "reorder" && h.usable(g) {
+			return true
+		}
+	}
+	return false
 }
 
 // blame lets a message that was overtaken answer with the hit on the one that overtook it.
-func (j *Judge) blame(id queue.Track, seq uint64, e *history.Event, g *group) {
-	over := j.faults.hits[hitKey{e.Identity.Track(), e.Identity.Seq}]
-	if len(over) == 0 {
-		return
-	}
-	key := hitKey{id, seq}
-	for _, h := range over {
+func (j *Judge) blame(over uint64, e *history.Event, g *group) {
+	track := e.Identity.Track()
+	key := hitKey{track, e.Identity.Seq}
+	for _, h := range j.faults.hits[hitKey{track, over}] {
 		if h.verb == "reorder" && h.usable(g) {
 			j.faults.hits[key] = append(j.faults.hits[key], h)
 		}

@@ -21,10 +21,15 @@ const (
 
 // What is known of the sends of a message.
 const (
-	sentInvoked uint8 = 1 << iota
+	sentInvoked uint16 = 1 << iota
 	sentOK
 	sentUnknown
 	sentFailed
+	sentForward     // it is on its way to another topic
+	sentForwardLost // it may have got to another topic: nobody knows
+	sentLinked      // back is the distance to the first of its chain, see link
+	sentFollowed    // one of its chain comes after it
+	sentPromised    // the one before it was confirmed before this one was first sent
 )
 
 // sent is what is known of a message on the producer's side.
@@ -32,8 +37,8 @@ type sent struct {
 	at        int64  // of the first invoke
 	invoked   uint32 // place of the first invoke in the history, see sentPage.place
 	confirmed uint32 // place of the first outcome OK
-	back      uint32
-	flags     uint8
+	back      uint32 // to the one before it in its key; once linked, to the first of its chain
+	flags     uint16
 	open      uint8 // sends without an outcome yet
 }
 
@@ -73,8 +78,8 @@ func (s *sent) state() queue.Outcome {
 const (
 	gotAck       uint8 = 1 << iota // an ack of this claim was confirmed
 	gotDead                        // dead-lettered
-	gotOvertaken                   // a later message whose order was promised came first
-	gotOpen                        // delivered past messages of which none was promised to come first; a later one may be
+	gotDamaged                     // its payload was damaged, and that was counted
+	gotElsewhere                   // it came, or was worked on, from another topic than that of its identity
 )
 
 // got is what is known of a message in one group. The counters stop at 255.
@@ -135,9 +140,10 @@ func (ps *pages[P]) numbers() []uint64 {
 // track is one producer's sequence on one stream.
 type track struct {
 	id       queue.Track
-	next     uint64 // one past the highest number sent
-	reserved uint64 // one past the highest number reserved
-	acked    uint64 // one past the highest number confirmed
+	next     uint64   // one past the highest number sent
+	reserved uint64   // one past the highest number reserved
+	acked    uint64   // one past the highest number confirmed
+	tally    [3]int64 // messages by what they came to, counted event by event
 	sent     pages[sentPage]
 	shares   []*share // by group
 }
@@ -145,9 +151,12 @@ type track struct {
 // share is what one group got of a track.
 type share struct {
 	group     *group
+	reads     bool   // the group reads the stream, and does not only get forwarded messages of it
 	delivered uint64 // one past the highest number delivered
 	waiting   bool   // something behind it was confirmed
 	got       pages[gotPage]
+	fronts    pages[frontPage] // by the first message of the chain
+	struck    map[uint64]front // the same, of messages that a hit moved ahead
 }
 
 func (t *track) limit() uint64 {
@@ -186,6 +195,21 @@ func (t *track) open(g *group) *share {
 	s := &share{group: g}
 	t.shares[g.number] = s
 	return s
+}
+
+// read is open for a group that reads the stream.
+func (t *track) read(g *group) *share {
+	s := t.open(g)
+	s.reads = true
+	return s
+}
+
+// came counts that a message came to something else than before; first: it is new.
+func (t *track) came(first bool, before, now queue.Outcome) {
+	if !first {
+		t.tally[before]--
+	}
+	t.tally[now]++
 }
 
 // record returns the record of seq, made if need be.

@@ -45,12 +45,17 @@ func (p *phases) lag(e *history.Event) float64 {
 	if p.name == baseline {
 		p.baseLag = max(p.baseLag, e.Value)
 	}
-	normal := max(50, 2*p.baseLag)
+	perSecond := 0.0
 	if p.baseTime > 0 {
-		perSecond := float64(p.baseAcks) / time.Duration(p.baseTime).Seconds()
-		normal = max(normal, 0.25*perSecond)
+		perSecond = float64(p.baseAcks) / time.Duration(p.baseTime).Seconds()
 	}
-	return normal
+	return NormalLag(p.baseLag, perSecond)
+}
+
+// NormalLag is the lag, in messages, up to which a group is back to normal: twice the highest lag of the baseline, a quarter of
+// a second's worth of the baseline's confirmed sends, or 50, whichever is most. What was not measured is 0.
+func NormalLag(baselineMax, baselineAcksPerSecond float64) float64 {
+	return max(50, 2*baselineMax, 0.25*baselineAcksPerSecond)
 }
 
 // lagWatch follows the lag of each group after a fault began.
@@ -152,16 +157,34 @@ func (j *Judge) recovery(produce spans, consume []spans) []Recovery {
 		if i+1 < len(j.faults.list) {
 			next = j.faults.list[i+1].Begin
 		}
-		r := Recovery{
-			Fault: f.Name, Failover: produce.after(f, j.config.SettleTime, next),
-			Lag: f.lag.seconds(f.Begin), LagWatched: f.lag.watched(f.Begin),
+		r := Recovery{Fault: f.Name, Failover: -1, Lag: f.lag.seconds(f.Begin), LagWatched: f.lag.watched(f.Begin)}
+		if f.sent {
+			r.Failover = produce.after(f, j.config.SettleTime, next)
 		}
-		for _, s := range consume {
-			r.Consume = worse(r.Consume, s.after(f, j.config.SettleTime, next))
-		}
+		r.Consume = j.consumeAfter(f, consume, next)
 		all = append(all, r)
 	}
 	return all
+}
+
+// consumeAfter is the longest of the groups that read something; -1 if one of them got nothing and waited for nothing, or if
+// there is none.
+func (j *Judge) consumeAfter(f *injected, consume []spans, next int64) float64 {
+	longest, known := 0.0, false
+	for i, g := range j.list {
+		switch {
+		case len(g.streams) == 0:
+		case f.awaited&(1<<g.number) == 0:
+			return -1
+		default:
+			known = true
+			longest = worse(longest, consume[i].after(f, j.config.SettleTime, next))
+		}
+	}
+	if !known {
+		return -1
+	}
+	return longest
 }
 
 // worse is the longer of two times, of which a negative one never ended.

@@ -20,7 +20,7 @@ const (
 	Reordered          = "reordered"            // overtaken where order was promised by the sender's own waiting
 	Corrupted          = "corrupted"            // payload or envelope damaged
 	Unexpected         = "unexpected"           // this run's envelope, never sent; or a foreign message
-	FailedButDelivered = "failed_but_delivered" // the broker proved that it did not take it, and delivered it
+	FailedButDelivered = "failed_but_delivered" // the broker proved that it did not take it, and it was delivered or processed
 	Late               = "late"                 // delivered after the contract's MaxDelay
 )
 
@@ -116,9 +116,9 @@ type FaultWindow struct {
 type Recovery struct {
 	Fault string `json:"fault"`
 	// Failover runs from the act to the first confirmed send after the produce outage that the fault began; 0 if there was
-	// no outage.
+	// no outage; negative, too, if nothing was being sent from the act to the next fault's, or to the end.
 	Failover float64 `json:"failover_seconds"`
-	// Consume is the same for deliveries.
+	// Consume is the same for deliveries, the longest of all groups that read something.
 	Consume float64 `json:"consume_seconds"`
 	// Lag runs from the act until the groups' lag was back to normal for good.
 	Lag float64 `json:"lag_seconds"`

@@ -61,8 +61,7 @@ type simGroup struct {
 
 type simCopy struct {
 	*simMessage
-	worked bool
-	claim  int64
+	claim int64
 }
 
 // next draws one of n; where there is no choice left, the first, which is the usual course of things everywhere.

@@ -114,6 +114,7 @@ func (j *Judge) doubts(a *account, r *Result) []string {
 	if c.Unaccounted > 0 {
 		why = append(why, fmt.Sprintf("%d acked messages are unaccounted for", c.Unaccounted))
 	}
+	why = append(why, a.unread...)
 	if a.vague > 0 {
 		why = append(why, notTold(a))
 	}

@@ -16,7 +16,7 @@ const (
 // life is what happened to one message early in the run, in one group. Places are counts of events.
 type life struct {
 	id        queue.Identity
-	back      uint64
+	back      uint32
 	invoked   int
 	confirmed int
 	delivered int
@@ -91,7 +91,7 @@ func (n *nursery) observe(events iter.Seq[history.Event]) {
 		}
 		l := n.byID[e.Identity]
 		if e.Kind == history.Invoke && l == nil && len(n.list) < victimWindow {
-			l = &life{id: e.Identity, back: uint64(e.Back), invoked: place, intended: e.Intended}
+			l = &life{id: e.Identity, back: e.Back, invoked: place, intended: e.Intended}
 			n.byID[e.Identity] = l
 			n.list = append(n.list, l)
 		}
@@ -133,15 +133,12 @@ func (l *life) observe(e *history.Event, place int) {
 
 // link finds the message before l in the order that is judged.
 func (n *nursery) link(l *life) {
-	back := l.back
-	if n.contract.Order == OrderProducer {
-		back = 1
-	}
-	if back == 0 || back > l.id.Seq {
+	before, ok := n.contract.predecessor(l.id.Seq, l.back)
+	if !ok {
 		return
 	}
 	id := l.id
-	id.Seq -= back
+	id.Seq = before
 	if l.prev = n.byID[id]; l.prev != nil {
 		l.prev.next = append(l.prev.next, l)
 	} else {
@@ -185,7 +182,8 @@ func (n *nursery) pair() (first, second *life, rekey bool) {
 			b.take()
 			return a, b, true
 		}
-		if a := last[b.id.Track()]; b.clean() && !b.used && b.inOrder() && (a == nil || a.used) {
+		// Only one that no other follows: a key has no two next ones.
+		if a := last[b.id.Track()]; b.clean() && !b.used && len(b.next) == 0 && b.inOrder() && (a == nil || a.used) {
 			last[b.id.Track()] = b
 		}
 	}
