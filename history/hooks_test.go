@@ -305,7 +305,7 @@ func TestDeliveriesFromElsewhereSayWhere(t *testing.T) {
 			moved := receive(t, orders, 1)
 			bridge := q.producer(t, "dead")
 			queue.Send(ctx, bridge, moved[0].Message, queue.Message{ID: "dead's own"})
-			ds := append(moved, receive(t, dead, 2)...)
+			ds := slices.Concat(moved, receive(t, dead, 2))
 			for i, c := range []queue.Consumer{orders, dead, dead} {
 				q.memory.Record(history.ProcessedEvent(&ds[i], "x", 7))
 				if errs := c.Settle(ctx, queue.Ack(), ds[i:i+1]); errs != nil {

@@ -60,3 +60,10 @@ func (m *Memory) Events() iter.Seq[Event] {
 		}
 	}
 }
+
+// Len is the number of events so far.
+func (m *Memory) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.events)
+}

@@ -166,7 +166,7 @@ func TestWhatIsRecordedReachesTheSystem(t *testing.T) {
 			if got := f.events(t); len(got) != n-2 {
 				t.Fatalf("%d events, want %d: written one by one", len(got), n-2)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			if got := f.events(t); len(got) != n {
 				t.Fatalf("%d events of %d after 100 ms", len(got), n)
