@@ -15,6 +15,14 @@ type ending struct {
 	err error
 }
 
+// failure is the error of a run that havoq itself could not go on with. Guards and persons end a run without one.
+func (e *ending) failure() error {
+	if e == nil || e.by != "error" {
+		return nil
+	}
+	return e.err
+}
+
 // guardError ends a run: a guard was broken. It says which and why.
 type guardError struct{ why string }
 

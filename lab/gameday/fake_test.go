@@ -26,6 +26,7 @@ type fake struct {
 	did    []string                                             // "kill n1", "up n1", in order
 	before func(ctx context.Context, what string) error         // called with that before it is done; nil: nothing
 	lead   func(ctx context.Context) (leader string, err error) // nil: n1, or the first that is up
+	of     *run                                                 // whose target it is
 	closed error                                                // what close returns
 }
 
@@ -93,9 +94,16 @@ func (t *fake) states() map[string]string {
 	return states
 }
 
-func (t *fake) memory() map[string]int64    { return map[string]int64{"n1": 1 << 20} }
-func (t *fake) describe() string            { return "a fake of three" }
-func (t *fake) close(context.Context) error { return t.closed }
+func (t *fake) memory() map[string]int64 { return map[string]int64{"n1": 1 << 20} }
+func (t *fake) describe() string         { return "a fake of three" }
+
+// close has the nodes' end in the history, as that of a real cluster is.
+func (t *fake) close(context.Context) error {
+	if t.of != nil {
+		t.of.nodeChanged("n1", "down", "ended")
+	}
+	return t.closed
+}
 
 // done is what was done, in one line.
 func (t *fake) done() string {
@@ -167,7 +175,7 @@ func newTrialOf(t *testing.T, text string) *trial {
 				x.on(p)
 			}
 		},
-		start: func(context.Context, *run) (target, error) { return x.fake, nil },
+		start: func(_ context.Context, r *run) (target, error) { x.of = r; return x.fake, nil },
 	}
 	return x
 }

@@ -105,18 +105,27 @@ func (c Config) check() error {
 	return nil
 }
 
-// execute is the whole run, in order.
-func (r *run) execute(parent context.Context) (err error) {
+// execute is the whole run, in order. The end is the last word of the history, after that of the nodes' own end.
+func (r *run) execute(parent context.Context) error {
 	r.tell(Progress{Kind: Start})
 	if err := r.startTarget(parent); err != nil {
 		return r.notBegun(parent, err)
 	}
-	defer func() { err = errors.Join(err, r.closeTarget(parent)) }()
+	why, err := r.underLoad(parent)
+	closeErr := r.closeTarget(parent)
+	if r.loaded && why == nil && err == nil {
+		err = r.end()
+	}
+	return errors.Join(err, closeErr)
+}
+
+// underLoad is the part of a run that is judged. It returns why the run was ended early, if it was, and what failed.
+func (r *run) underLoad(parent context.Context) (*ending, error) {
 	if err := r.checkPrerequisites(parent); err != nil {
-		return r.notBegun(parent, err)
+		return nil, r.notBegun(parent, err)
 	}
 	if err := r.startLoad(parent); err != nil {
-		return r.notBegun(parent, err)
+		return nil, r.notBegun(parent, err)
 	}
 	r.loaded = true
 	defer r.startTicker()()
@@ -124,38 +133,34 @@ func (r *run) execute(parent context.Context) (err error) {
 	ctx, abort := context.WithCancelCause(parent)
 	defer abort(nil)
 	stopWatching := r.watch(ctx, abort)
-	err = r.phases(ctx)
+	err := r.phases(ctx)
 	stopWatching()
 	why := r.endedEarly(parent, ctx, err)
 	r.abort(why)
-	recoverErr := r.recoverAtEnd(parent)
-	if why == nil && recoverErr != nil {
-		r.abort(&ending{"error", recoverErr})
+	err = why.failure()
+	if recoverErr := r.recoverAtEnd(parent); recoverErr != nil {
+		err = errors.Join(err, recoverErr)
+		if why == nil {
+			why = &ending{"error", recoverErr}
+			r.abort(why)
+		}
 	}
-	r.finishLoad(parent, why != nil || recoverErr != nil)
-	return r.conclude(parent, why, recoverErr)
-}
-
-// conclude writes the last word of the history: an end only if the run came to its own, and everything of it is recorded.
-func (r *run) conclude(parent context.Context, why *ending, recoverErr error) error {
-	if why == nil && recoverErr == nil && parent.Err() != nil { // after the phases
+	r.finishLoad(parent, why != nil)
+	if why == nil && parent.Err() != nil { // after the phases
 		why = &ending{"person", context.Cause(parent)}
 		r.abort(why)
 	}
-	if why != nil && why.by == "error" {
-		return errors.Join(why.err, recoverErr)
-	}
-	if recoverErr != nil {
-		return recoverErr
-	}
+	return why, err
+}
+
+// end is written only if the run came to its own end, and everything of it is recorded.
+func (r *run) end() error {
 	if err := r.history.Flush(); err != nil {
 		err = r.historyError(err)
 		r.abort(&ending{"error", err})
 		return err
 	}
-	if why == nil {
-		r.recorder.Record(history.Event{Kind: history.End})
-	}
+	r.recorder.Record(history.Event{Kind: history.End})
 	return nil
 }
 

@@ -42,8 +42,9 @@ criteria: [ "p99(latency.e2e, baseline) < 1s", "max(rate.sent, load) > 250/s" ]
 		if want := strings.Split(strings.Repeat("kill leader n1,", 3)+"kill leader n1", ","); cmp.Diff(want, stages) != "" {
 			t.Errorf("stages %q", stages)
 		}
-		if ends := x.events(t, history.End); len(ends) != 1 {
-			t.Errorf("%d ends", len(ends))
+		all := x.events(t, history.Phase, history.Node, history.HealSeen, history.Drain, history.Note, history.End)
+		if ends := x.events(t, history.End); len(ends) != 1 || all[len(all)-1].Kind != history.End {
+			t.Errorf("%d ends, and the last event is %+v", len(ends), all[len(all)-1])
 		}
 		if told := x.told(PhaseOn); len(told) != 6 || !strings.Contains(told[1], "kill -9 the leader") {
 			t.Errorf("told %q", told)

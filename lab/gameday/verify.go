@@ -30,7 +30,7 @@ func Verify(dir string) (*result.Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer h.Close()
+	defer func() { _ = h.Close() }() // it was only read
 	res, err := result.Judge(result.Input{Scenario: s, Run: info, Events: h.Events})
 	if err != nil {
 		return nil, err

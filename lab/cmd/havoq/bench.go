@@ -65,13 +65,20 @@ func bench(ctx context.Context, f benchFlags, args []string, std streams) (err e
 	if err != nil {
 		return failed(err)
 	}
+	keep := false
+	defer func() {
+		if !keep {
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	b := &benchRun{flags: f, size: size, dir: dir, std: std}
 	if len(args) == 1 {
 		b.url = args[0]
 	} else {
 		started, err := cluster.Start(ctx, cluster.Config{Dir: filepath.Join(dir, "nodes")})
 		if err != nil {
-			return failed(interrupted(ctx, err)) // the folder stays, for its logs
+			keep = ctx.Err() == nil // for the nodes' logs
+			return failed(interrupted(ctx, err))
 		}
 		defer func() {
 			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), benchClose)
@@ -83,7 +90,6 @@ func bench(ctx context.Context, f benchFlags, args []string, std streams) (err e
 		b.url = started.URL() + "?replicas=3"
 		fmt.Fprintln(std.out, "target: 3 × nats-server in processes of their own, R3, synced writes")
 	}
-	defer os.RemoveAll(dir)
 	if f.compare {
 		return b.compareRecording(ctx)
 	}
