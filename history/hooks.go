@@ -143,6 +143,8 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 		return ds, err
 	}
 	n, now := stateOf(s), h.now()
+	var here queue.Track // belongs to this topic, if known: the next message is often of the same track
+	known := false
 	for i := range ds {
 		d := &ds[i]
 		envelope, damage := examine(&d.Message, h.Run)
@@ -152,9 +154,13 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 		}
 		if damage == Sound || damage == CorruptPayload {
 			e.Intended = envelope.SentAt.UnixNano() - h.start // on the wall clock: that is what envelopes carry
-			if h.topics.elsewhere(envelope.Identity, n.topic, n.stream) {
+			switch track := envelope.Track(); {
+			case known && track == here:
+			case h.topics.elsewhere(envelope.Identity, n.topic, n.stream):
 				e.Name = n.topic
 				d.Receipt = &elsewhere{n.topic, d.Receipt}
+			default:
+				here, known = track, true
 			}
 		} else {
 			e.Detail = d.ID // all there is to find it by

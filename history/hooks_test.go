@@ -342,6 +342,11 @@ func TestSettlingFromElsewhereLeavesTheDeliveries(t *testing.T) {
 	moved := receive(t, orders, 2)
 	queue.Send(ctx, q.producer(t, "dead"), queue.Message{ID: "c"}, moved[0].Message, moved[1].Message)
 	ds := receive(t, dead, 3)
+	for i, e := range q.of(history.Deliver)[2:] {
+		if want := []string{"", "dead", "dead"}[i]; e.Name != want {
+			t.Errorf("delivery %d of one batch has the name %q, want %q", i, e.Name, want)
+		}
+	}
 	before := slices.Clone(ds)
 	if errs := dead.Settle(ctx, queue.Ack(), ds); errs != nil {
 		t.Fatal(errs)

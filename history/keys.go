@@ -4,33 +4,43 @@ package history
 // most. A hash stands for a key; two keys in 2^64 share one.
 type keys struct {
 	limit int
-	young map[uint64]uint64 // hash of a key → its last sequence number
-	old   map[uint64]uint64 // what young was when it was full, without those that have come again
+	young map[uint64]*uint64 // hash of a key → its last sequence number
+	old   map[uint64]*uint64 // what young was when it was full, without those that have come again
 }
 
 // back returns the distance from seq to the key's last number, or 0 if that is not known, and makes seq the last. forgotten is
 // how many other keys were given up for it: the next message of each will look like its first.
 func (k *keys) back(key string, seq uint64) (back uint32, forgotten int) {
 	hash := hashText(key)
-	last, known := k.young[hash]
-	if !known {
-		if last, known = k.old[hash]; known {
-			delete(k.old, hash)
+	last := k.young[hash]
+	if last == nil {
+		last = k.old[hash]
+		delete(k.old, hash)
+		forgotten = k.room()
+		if last == nil {
+			last = new(uint64)
+			*last = seq
+			k.young[hash] = last
+			return 0, forgotten
 		}
-		if len(k.young) >= k.limit {
-			forgotten = len(k.old)
-			k.young, k.old = k.old, k.young
-			clear(k.young)
-		}
-		if k.young == nil {
-			k.young = map[uint64]uint64{}
-		}
+		k.young[hash] = last
 	}
-	k.young[hash] = seq
-	if known {
-		back = distance(last, seq)
-	}
+	back = distance(*last, seq)
+	*last = seq
 	return back, forgotten
+}
+
+// room makes room for one more, and says how many were forgotten for it.
+func (k *keys) room() (forgotten int) {
+	if len(k.young) >= k.limit {
+		forgotten = len(k.old)
+		k.young, k.old = k.old, k.young
+		clear(k.young)
+	}
+	if k.young == nil {
+		k.young = map[uint64]*uint64{}
+	}
+	return forgotten
 }
 
 // hashText is FNV-1a with a final mix: the same in every process.
