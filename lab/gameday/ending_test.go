@@ -50,6 +50,9 @@ guards: [ "error_rate < 50% for 3s" ]
 		if a := x.res.Abort; a.By != "guard" || !strings.Contains(a.Why, "error_rate") {
 			t.Errorf("abort %+v", a)
 		}
+		if g := x.res.Guards[0]; g.Verdict != "fail" {
+			t.Errorf("the broken guard is %+v", g)
+		}
 		if !x.res.Drained {
 			t.Error("not drained")
 		}

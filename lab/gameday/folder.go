@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"github.com/havoqlab/havoq/lab/gameday/result"
@@ -50,18 +51,27 @@ func writable(dir string) error {
 // writeInfo keeps what is known of a run before it starts: even one that is killed can be judged.
 func (r *run) writeInfo() error {
 	s := r.cfg.Scenario
-	if err := os.WriteFile(filepath.Join(r.dir, result.ScenarioFile), s.Source, 0o644); err != nil {
+	source := redact(string(s.Source))
+	if err := os.WriteFile(filepath.Join(r.dir, result.ScenarioFile), []byte(source), 0o644); err != nil {
 		return fmt.Errorf("keep the scenario in the run folder: %w", err)
 	}
 	environment := r.cfg.Environment
-	environment.Set = s.Set // Verify reads the scenario with them
+	environment.Set = map[string]string{} // Verify reads the scenario with them
+	for key, value := range s.Set {
+		environment.Set[key] = redact(value)
+	}
 	if s.Target.URL != "" {
 		environment.Target = withoutSecrets(s.Target.URL)
 	}
 	return result.WriteRunInfo(r.dir, result.RunInfo{
 		Name: filepath.Base(r.dir), Scenario: s.Name, Seed: r.seed, Started: r.history.Start(),
-		Roles: r.roles(), Environment: environment, Again: fmt.Sprintf("%s --seed %d", r.cfg.Again, r.seed),
+		Roles: r.roles(), Environment: environment, Again: fmt.Sprintf("%s --seed %d", redact(r.cfg.Again), r.seed),
 	})
+}
+
+// redact takes the user and the password out of every URL in a text. Nobody who reads a run folder connects anywhere.
+func redact(text string) string {
+	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'<>]*@`).ReplaceAllString(text, "${1}***@")
 }
 
 // roles are the scenario's, with the names that were given for this run.

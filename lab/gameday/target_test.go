@@ -18,7 +18,7 @@ import (
 const somebodys = `
 scenario: trial
 title: Somebody else's broker
-target: { url: "memory://ada:secret@broker.example/x?token=secret" }
+target: { url: "memory://ada:hunter2@broker.example/x?token=secret" }
 workload: { producers: 2, consumers: 2, rate: 100/s, size: 64B, keys: 8 }
 contract: { delivery: at-least-once }
 `
@@ -35,6 +35,7 @@ func remoteTrial(t *testing.T, rest string) *trial {
 func TestTargetURL(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := remoteTrial(t, `
+# the same again: memory://ada:hunter2@elsewhere.example
 phases: [ { baseline: 1s }, { inject: { crash: consumers } }, { observe: 1s }, { recover: all }, { observe: { until: decided, max: 20s } } ]
 `)
 		var topics []string
@@ -60,10 +61,13 @@ phases: [ { baseline: 1s }, { inject: { crash: consumers } }, { observe: 1s }, {
 		if len(told) != 1 || !strings.Contains(told[0], "broker.example") || !strings.Contains(told[0], topics[0]) {
 			t.Errorf("told %q", told)
 		}
-		for _, file := range []string{result.RunFile, result.ResultFile, result.HTMLFile} {
-			if strings.Contains(readFile(t, x.dir, file), "secret") {
+		for _, file := range []string{result.RunFile, result.ResultFile, result.HTMLFile, result.ScenarioFile, result.HistoryFile} {
+			if text := readFile(t, x.dir, file); strings.Contains(text, "hunter2") || strings.Contains(text, "ada:") {
 				t.Errorf("%s shows the password", file)
 			}
+		}
+		if _, err := Verify(x.dir); err != nil {
+			t.Errorf("a folder without its password cannot be verified: %v", err)
 		}
 		if strings.Contains(strings.Join(told, ""), "secret") {
 			t.Errorf("told %q", told)

@@ -2,6 +2,7 @@ package gameday
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -60,7 +61,7 @@ func (r *run) guards(abort context.CancelCauseFunc) func(context.Context) {
 	return func(context.Context) {
 		for _, g := range guards {
 			if broken, why := g.Observe(time.Now(), r.live); broken {
-				abort(&guardError{why})
+				abort(&guardError{fmt.Sprintf("guard %q: %s", g.Text, why)})
 			}
 		}
 	}
