@@ -72,7 +72,7 @@ type Target struct {
 // Cluster is a cluster that havoq starts itself.
 type Cluster struct {
 	Embedded string `yaml:"embedded" doc:"The engine. Each node is an own process of this binary." enum:"nats" default:"nats"`
-	Nodes    int    `yaml:"nodes" doc:"How many nodes: n1, n2, …" default:"3" min:"1" max:"9"`
+	Nodes    int    `yaml:"nodes" doc:"How many nodes: n1, n2, …" default:"3" min:"2" max:"5"`
 	Replicas int    `yaml:"replicas" doc:"Copies of each message; default: as many as nodes, at most 3." min:"1" max:"5"`
 	Port     int    `yaml:"port" doc:"First client port; missing: free ports." min:"1" max:"65000"`
 }
