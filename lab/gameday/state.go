@@ -3,6 +3,7 @@ package gameday
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"sync"
@@ -63,7 +64,7 @@ func newRun(cfg Config) (*run, error) {
 	if r.seed == 0 {
 		r.seed = uint64(rand.Uint32()) + 1 // short enough to be typed again
 	}
-	r.id = rand.Uint32() // tells this run's messages from another's in the same queue; not part of what a seed repeats
+	r.id = rand.Uint32N(math.MaxUint32) + 1 // not 0; tells this run's messages from another's in the same queue; not part of what a seed repeats
 	if s.Target.URL != "" {
 		r.topic = fmt.Sprintf("havoq-%08x", r.id) // on somebody's broker: nobody else's, and no other run's
 	}

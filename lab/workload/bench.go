@@ -23,7 +23,8 @@ type BenchConfig struct {
 	Recorder history.Recorder
 	// Start is the recorder's start. Zero: now.
 	Start time.Time
-	Run   uint32
+	// Run is in every envelope; with a Recorder it must not be 0.
+	Run uint32
 	// Topic and Group default to "havoq".
 	Topic, Group string
 	// Producers and Consumers: as in Config. Without consumers only sending is measured.

@@ -58,7 +58,7 @@ func TestBenchCountsMessages(t *testing.T) {
 			events := &history.Memory{Start: time.Now()}
 			r, err := workload.Bench(t.Context(), workload.BenchConfig{
 				Queue:     queue.Wrap(memory.New(memory.Config{}), flaky(1, 0.01, 0.01), slow(time.Millisecond)),
-				Producers: 3, Consumers: 1, InFlight: 10, Messages: 12_345, WarmUp: warmUp, Recorder: events,
+				Producers: 3, Consumers: 1, InFlight: 10, Messages: 12_345, WarmUp: warmUp, Run: 1, Recorder: events,
 			})
 			if err != nil {
 				t.Fatal(err)

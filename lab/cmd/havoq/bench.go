@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -151,7 +152,7 @@ func (b *benchRun) once(ctx context.Context, record bool, length time.Duration, 
 	}()
 	b.count++
 	cfg := workload.BenchConfig{
-		Queue: q, Start: time.Now(), Run: rand.Uint32(), Topic: fmt.Sprintf("havoq-bench-%08x", rand.Uint32()),
+		Queue: q, Start: time.Now(), Run: rand.Uint32N(math.MaxUint32) + 1, Topic: fmt.Sprintf("havoq-bench-%08x", rand.Uint32()),
 		Producers: b.flags.producers, Consumers: b.flags.consumers, InFlight: b.flags.inFlight, Size: b.size,
 		WarmUp: length / 5, Duration: length,
 	}
