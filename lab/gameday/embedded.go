@@ -32,7 +32,7 @@ func startEmbedded(ctx context.Context, r *run) (*embedded, error) {
 	c := r.cfg.Scenario.Target.Cluster
 	dir := filepath.Join(r.dir, "nodes")
 	started, err := cluster.Start(ctx, cluster.Config{
-		Dir: dir, Nodes: c.Nodes, Port: c.Port, Logger: r.cfg.Logger,
+		Dir: dir, Nodes: c.Nodes, Port: c.Port, Logger: r.log,
 		OnState: func(node string, s cluster.State, detail string) { r.nodeChanged(node, string(s), detail) },
 	})
 	if err != nil {

@@ -3,6 +3,7 @@ package gameday
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,8 @@ import (
 )
 
 // refusing makes the queue refuse every send while down says so.
-func refusing(down func() bool) func(context.Context, string) (queue.Queue, error) {
-	return func(context.Context, string) (queue.Queue, error) {
+func refusing(down func() bool) func(context.Context, string, *slog.Logger) (queue.Queue, error) {
+	return func(context.Context, string, *slog.Logger) (queue.Queue, error) {
 		return queue.Wrap(memory.New(memory.Config{}), queue.Hooks{
 			Produce: func(ctx context.Context, s *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
 				if !down() {
@@ -175,7 +176,7 @@ func TestPersonEndsTheDrain(t *testing.T) {
 		x := newTrialOf(t, head+`workload: { producers: 1, consumers: 1, rate: 50/s, size: 64B, work: 1s }
 phases: [ { baseline: 20s } ]
 `)
-		x.cfg.Open = func(context.Context, string) (queue.Queue, error) {
+		x.cfg.Open = func(context.Context, string, *slog.Logger) (queue.Queue, error) {
 			return memory.New(memory.Config{AckTimeout: 10 * time.Minute}), nil
 		}
 		var at time.Time
@@ -198,7 +199,7 @@ func TestAnAbortedRunDoesNotWaitForItsQueue(t *testing.T) {
 phases: [ { baseline: 1h } ]
 guards: [ "max(lag) < 500 for 1s" ]
 `)
-		x.cfg.Open = func(context.Context, string) (queue.Queue, error) {
+		x.cfg.Open = func(context.Context, string, *slog.Logger) (queue.Queue, error) {
 			return memory.New(memory.Config{AckTimeout: 10 * time.Minute}), nil
 		}
 		began := time.Now()
@@ -224,7 +225,7 @@ func TestPersonEndsTheStart(t *testing.T) {
 			x.cfg.Confirm = func(ctx context.Context, _ string) (bool, error) { return false, block(ctx) }
 		},
 		"of the load": func(x *trial) {
-			x.cfg.Open = func(ctx context.Context, _ string) (queue.Queue, error) { return nil, block(ctx) }
+			x.cfg.Open = func(ctx context.Context, _ string, _ *slog.Logger) (queue.Queue, error) { return nil, block(ctx) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

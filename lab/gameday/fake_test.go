@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -166,7 +167,9 @@ func newTrialOf(t *testing.T, text string) *trial {
 	x.ctx, x.cancel = context.WithCancelCause(t.Context())
 	x.cfg = Config{
 		Scenario: s, Out: t.TempDir(), Again: "havoq run trial.yaml",
-		Open: func(context.Context, string) (queue.Queue, error) { return memory.New(memory.Config{}), nil },
+		Open: func(context.Context, string, *slog.Logger) (queue.Queue, error) {
+			return memory.New(memory.Config{}), nil
+		},
 		Progress: func(p Progress) {
 			x.mu.Lock()
 			x.progress = append(x.progress, p)

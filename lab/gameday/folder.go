@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -46,6 +47,25 @@ func writable(dir string) error {
 	}
 	_, err = f.Write(make([]byte, 4096))
 	return errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// openLog opens havoq.log, unless the caller has a log of his own.
+func (r *run) openLog() (err error) {
+	if r.log = r.cfg.Logger; r.log != nil {
+		return nil
+	}
+	r.logFile, err = os.Create(filepath.Join(r.dir, result.LogFile))
+	if err != nil {
+		return fmt.Errorf("open the run's log: %w", err)
+	}
+	r.log = slog.New(slog.NewTextHandler(r.logFile, nil))
+	return nil
+}
+
+func (r *run) closeLog() {
+	if r.logFile != nil {
+		_ = r.logFile.Close() // a log is no evidence
+	}
 }
 
 // writeInfo keeps what is known of a run before it starts: even one that is killed can be judged.

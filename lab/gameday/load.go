@@ -18,7 +18,7 @@ const window = 256
 func (r *run) startLoad(ctx context.Context) error {
 	ctx, cancel := r.within(ctx, r.limits.start)
 	defer cancel()
-	q, err := r.cfg.Open(ctx, r.target.queueURL(r.cfg.Scenario))
+	q, err := r.cfg.Open(ctx, r.target.queueURL(r.cfg.Scenario), r.log)
 	if err != nil {
 		return fmt.Errorf("open the queue: %w", err)
 	}
@@ -66,7 +66,7 @@ func (r *run) workloadConfig() workload.Config {
 		Rate: float64(w.Rate), Size: int(w.Size), Keys: w.Keys,
 		Ordered: r.cfg.Scenario.Contract.Order != "",
 		Work:    time.Duration(w.Work), AckEarly: w.Ack == "early",
-		Retry: time.Duration(w.Retry), Backlog: w.Backlog, Window: window, Seed: r.seed, Logger: r.cfg.Logger,
+		Retry: time.Duration(w.Retry), Backlog: w.Backlog, Window: window, Seed: r.seed, Logger: r.log,
 	}
 }
 

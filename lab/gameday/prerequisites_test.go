@@ -3,6 +3,7 @@ package gameday
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -85,7 +86,7 @@ func TestNobodyToAsk(t *testing.T) {
 }
 
 func TestConfigThatIsNotComplete(t *testing.T) {
-	for _, cfg := range []Config{{}, {Open: func(context.Context, string) (queue.Queue, error) { return nil, nil }}} {
+	for _, cfg := range []Config{{}, {Open: func(context.Context, string, *slog.Logger) (queue.Queue, error) { return nil, nil }}} {
 		if res, _, err := Run(t.Context(), cfg); err == nil || res != nil {
 			t.Errorf("%+v: %v %v", cfg, res, err)
 		}

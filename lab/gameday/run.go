@@ -28,15 +28,16 @@ type Config struct {
 	// Confirm asks a person whether a prerequisite holds. It must return when ctx ends. nil: there is nobody to ask, and a
 	// prerequisite that needs a person is an error before anything is started.
 	Confirm func(ctx context.Context, question string) (bool, error)
-	// Open opens a queue by its URL.
-	Open func(ctx context.Context, url string) (queue.Queue, error)
+	// Open opens a queue by its URL. What the driver has to say goes to log.
+	Open func(ctx context.Context, url string, log *slog.Logger) (queue.Queue, error)
 	// Progress is told how the run goes, by one goroutine at a time. It may block (a terminal that does not scroll): the run
 	// goes on, leaves reports out that come too thick, and waits for it only at its very end.
 	Progress func(Progress)
 	// Environment is recorded in the result; Again is the command that repeats the run, without its seed.
 	Environment result.Environment
 	Again       string
-	Logger      *slog.Logger
+	// Logger takes what cluster, driver and load have to say. nil: havoq.log in the run folder.
+	Logger *slog.Logger
 
 	limits limits                                      // the zero value stands for defaultLimits
 	start  func(context.Context, *run) (target, error) // nil: openTarget. Tests put another target here.
@@ -78,6 +79,7 @@ func Run(ctx context.Context, cfg Config) (*result.Result, string, error) {
 		return nil, r.dir, err
 	}
 	defer r.startTelling()()
+	defer r.closeLog()
 	runErr := r.execute(ctx)
 	if err := r.history.Close(); err != nil && !errors.Is(runErr, errHistory) {
 		runErr = errors.Join(runErr, r.historyError(err))

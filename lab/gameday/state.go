@@ -3,8 +3,10 @@ package gameday
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -29,6 +31,8 @@ type run struct {
 	seed     uint64
 	topic    string
 	dir      string // the run folder
+	log      *slog.Logger
+	logFile  *os.File // nil: the log is the caller's
 	history  *history.Writer
 	recorder history.Recorder // the history and the live figures
 	live     *live
@@ -72,6 +76,9 @@ func newRun(cfg Config) (*run, error) {
 	r.leases.init()
 	var err error
 	if r.dir, err = makeFolder(cfg.Out, s.Name); err != nil {
+		return r, err
+	}
+	if err := r.openLog(); err != nil {
 		return r, err
 	}
 	r.history, err = history.Create(filepath.Join(r.dir, result.HistoryFile), history.Header{

@@ -3,6 +3,7 @@ package gameday
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -39,7 +40,7 @@ func TestTargetURL(t *testing.T) {
 phases: [ { baseline: 1s }, { inject: { crash: consumers } }, { observe: 1s }, { recover: all }, { observe: { until: decided, max: 20s } } ]
 `)
 		var topics []string
-		x.cfg.Open = func(_ context.Context, url string) (queue.Queue, error) {
+		x.cfg.Open = func(_ context.Context, url string, _ *slog.Logger) (queue.Queue, error) {
 			if url != x.cfg.Scenario.Target.URL {
 				t.Errorf("opened %s", url)
 			}
@@ -104,9 +105,11 @@ func TestWhatATargetURLCannot(t *testing.T) {
 		change func(*trial)
 		says   []string
 	}{
-		"be limited":      {func(x *trial) { x.cfg.Scenario.Workload.Limit = 9 }, []string{"workload.limit", "target.url"}},
-		"tell its nodes":  {func(x *trial) { x.cfg.Scenario.Prerequisites = []scenario.Prerequisite{{Check: "cluster.nodes >= 1"}} }, []string{"cluster.nodes >= 1", "no data"}},
-		"be opened":       {func(x *trial) { x.cfg.Open = func(context.Context, string) (queue.Queue, error) { return nil, errAct } }, []string{"open the queue", errAct.Error()}},
+		"be limited":     {func(x *trial) { x.cfg.Scenario.Workload.Limit = 9 }, []string{"workload.limit", "target.url"}},
+		"tell its nodes": {func(x *trial) { x.cfg.Scenario.Prerequisites = []scenario.Prerequisite{{Check: "cluster.nodes >= 1"}} }, []string{"cluster.nodes >= 1", "no data"}},
+		"be opened": {func(x *trial) {
+			x.cfg.Open = func(context.Context, string, *slog.Logger) (queue.Queue, error) { return nil, errAct }
+		}, []string{"open the queue", errAct.Error()}},
 		"be no target":    {func(x *trial) { x.cfg.Scenario.Target = scenario.Target{} }, []string{"trial.yaml", "target.url"}},
 		"open a session":  {func(x *trial) { x.cfg.Open = closedQueue }, []string{"start the load", "closed"}},
 		"take such sizes": {func(x *trial) { x.cfg.Scenario.Workload.Size = 1 << 31 }, []string{"start the load", "Size"}},
@@ -125,7 +128,7 @@ func TestWhatATargetURLCannot(t *testing.T) {
 	}
 }
 
-func closedQueue(ctx context.Context, _ string) (queue.Queue, error) {
+func closedQueue(ctx context.Context, _ string, _ *slog.Logger) (queue.Queue, error) {
 	q := memory.New(memory.Config{})
 	return q, q.Close(ctx)
 }
@@ -153,7 +156,7 @@ func TestContractOrder(t *testing.T) {
 				x.cfg.Scenario.Contract.Order = c.promised
 				x.cfg.Scenario.Workload.Consumers = c.consumers
 				var closed atomic.Bool
-				x.cfg.Open = func(context.Context, string) (queue.Queue, error) {
+				x.cfg.Open = func(context.Context, string, *slog.Logger) (queue.Queue, error) {
 					return &ordered{memory.New(memory.Config{}), c.kept, &closed}, nil
 				}
 				x.run(t)

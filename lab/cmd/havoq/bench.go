@@ -141,7 +141,7 @@ type benchRun struct {
 }
 
 func (b *benchRun) once(ctx context.Context, record bool, length time.Duration, show bool) (res workload.BenchResult, err error) {
-	q, err := openQueue(ctx, b.url)
+	q, err := openQueue(ctx, b.url, nil)
 	if err != nil {
 		return res, b.notOpen(ctx, err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/url"
 
 	"github.com/havoqlab/havoq/lab/drivers/nats"
@@ -11,7 +12,7 @@ import (
 )
 
 // openQueue opens a queue by its URL. This switch is the list of drivers.
-func openQueue(ctx context.Context, raw string) (queue.Queue, error) {
+func openQueue(ctx context.Context, raw string, log *slog.Logger) (queue.Queue, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		return nil, fmt.Errorf("queue URL: it does not parse; write it as nats://127.0.0.1:4222")
@@ -23,7 +24,7 @@ func openQueue(ctx context.Context, raw string) (queue.Queue, error) {
 		}
 		return memory.New(memory.Config{}), nil
 	case "nats", "tls":
-		return nats.OpenURL(ctx, raw)
+		return nats.Open(ctx, nats.Config{URL: raw, Logger: log})
 	default:
 		return nil, fmt.Errorf("queue URL: no driver for scheme %q; there are memory:// and nats://", u.Scheme)
 	}

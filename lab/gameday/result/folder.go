@@ -18,6 +18,7 @@ const (
 	HTMLFile     = "report.html"
 	MarkdownFile = "report.md"
 	JUnitFile    = "junit.xml"
+	LogFile      = "havoq.log" // what cluster, driver and load had to say
 	LogsDir      = "nodes"
 )
 
