@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
 
@@ -122,7 +123,7 @@ func (r *run) strike(ctx context.Context, name, verb, node string) (*active, err
 	}
 	r.recorder.Record(history.Event{Kind: history.FaultSeen, Name: a.name, Node: node, Value: 1, Detail: evidence})
 	r.faults.touch()
-	r.tell(Progress{Kind: Act, Text: fmt.Sprintf("%s %s: %s (seen after %s)", verb, node, evidence, short(time.Since(begun)))})
+	r.tell(Progress{Kind: Act, Text: fmt.Sprintf("%s %s: %s (seen after %s)", verb, node, evidence, criteria.FormatSeconds(time.Since(begun).Seconds()))})
 	return a, nil
 }
 
@@ -131,16 +132,4 @@ func (r *run) do(ctx context.Context, a *active) (string, error) {
 		return r.load.Crash(ctx, a.node)
 	}
 	return r.target.act(ctx, a.verb, a.node)
-}
-
-// short prints a duration as people say it.
-func short(d time.Duration) string {
-	switch {
-	case d < 10*time.Millisecond:
-		return d.Round(100 * time.Microsecond).String()
-	case d < time.Second:
-		return d.Round(time.Millisecond).String()
-	default:
-		return d.Round(100 * time.Millisecond).String()
-	}
 }

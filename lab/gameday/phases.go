@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 	"github.com/havoqlab/havoq/lab/workload"
 )
@@ -20,12 +21,12 @@ func (r *run) phases(ctx context.Context) error {
 		r.setPhase(phaseState{name: name, index: i + 1, deadline: time.Now().Add(step.Length())})
 		r.recorder.Record(history.Event{Kind: history.Phase, Name: name})
 		r.tell(Progress{Kind: PhaseOn, Text: step.Describe()})
-		before := r.load.Stats()
+		before, begun := r.load.Stats(), time.Now()
 		err := r.step(ctx, step)
 		if ctx.Err() != nil {
 			err = r.cutShort(ctx, err)
 		}
-		if figures, some := r.phaseFigures(before); some || step.Length() > 0 { // of a moment there is nothing to tell
+		if figures, some := r.phaseFigures(before, time.Since(begun)); some || step.Length() > 0 { // of a moment there is nothing to tell
 			r.tell(Progress{Kind: PhaseOff, Text: figures})
 		}
 		r.setPhase(phaseState{})
@@ -127,34 +128,28 @@ func (r *run) normalLag() float64 {
 }
 
 // phaseFigures says what was sent and processed since before; some: there was something.
-func (r *run) phaseFigures(before workload.Stats) (text string, some bool) {
+func (r *run) phaseFigures(before workload.Stats, lasted time.Duration) (text string, some bool) {
 	now := r.load.Stats()
 	rates := r.live.rates()
 	parts := []string{
-		fmt.Sprintf("%s sent", thousands(now.Attempts-before.Attempts)),
-		fmt.Sprintf("%s acked", thousands(now.Acked-before.Acked)),
+		fmt.Sprintf("%s sent", count(now.Attempts-before.Attempts)),
+		fmt.Sprintf("%s acked", count(now.Acked-before.Acked)),
 	}
 	if n := now.FailedAttempts - before.FailedAttempts; n > 0 {
-		parts = append(parts, thousands(n)+" refused")
+		parts = append(parts, count(n)+" refused")
 	}
 	if n := now.UnknownAttempts - before.UnknownAttempts; n > 0 {
-		parts = append(parts, thousands(n)+" without an answer")
+		parts = append(parts, count(n)+" without an answer")
 	}
 	if n := now.NotSent - before.NotSent; n > 0 {
-		parts = append(parts, thousands(n)+" not sent")
+		parts = append(parts, count(n)+" not sent")
 	}
-	parts = append(parts, thousands(now.Processed-before.Processed)+" processed")
-	if rates.P99 > 0 {
-		parts = append(parts, "p99 "+short(time.Duration(rates.P99*1e9)))
+	parts = append(parts, count(now.Processed-before.Processed)+" processed")
+	if rates.P99 > 0 && lasted > time.Second { // of its last second
+		parts = append(parts, "p99 "+criteria.FormatSeconds(rates.P99)+" at its end")
 	}
-	parts = append(parts, "lag "+thousands(now.Lag))
+	parts = append(parts, "lag "+count(now.Lag))
 	return strings.Join(parts, ", "), now.Attempts > before.Attempts || now.Processed > before.Processed
 }
 
-func thousands(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func count(n int64) string { return criteria.Count.Format(float64(n)) }

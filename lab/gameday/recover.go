@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
 
@@ -106,7 +107,7 @@ func (r *run) heal(ctx context.Context, a *active, wipe bool) error {
 	r.recorder.Record(history.Event{Kind: history.HealSeen, Name: a.name, Node: a.node, Detail: evidence})
 	close(a.gone)
 	r.faults.touch()
-	r.tell(Progress{Kind: Act, Text: fmt.Sprintf("recovered %s: %s (seen after %s)", a.node, evidence, short(time.Since(begun)))})
+	r.tell(Progress{Kind: Act, Text: fmt.Sprintf("recovered %s: %s (seen after %s)", a.node, evidence, criteria.FormatSeconds(time.Since(begun).Seconds()))})
 	return nil
 }
 
@@ -145,7 +146,7 @@ func (r *run) lease(a *active, span time.Duration) {
 			return
 		case <-timer.C:
 		}
-		r.tell(Progress{Kind: Act, Text: fmt.Sprintf("the lease of %s (%s) is over", a.name, short(span))})
+		r.tell(Progress{Kind: Act, Text: fmt.Sprintf("the lease of %s (%s) is over", a.name, criteria.FormatSeconds(span.Seconds()))})
 		if err := r.heal(context.Background(), a, false); err != nil { // it stays in force, and the end of the run tries again
 			r.note("havoq", err.Error())
 			r.tell(Progress{Kind: Act, Text: err.Error()})

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/lab/gameday"
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/result"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
@@ -65,7 +66,7 @@ func (o *plainOutput) intro(p gameday.Progress) {
 	if s.Hypothesis != "" {
 		fmt.Fprintf(o.w, "  hypothesis  %s\n", wrap(s.Hypothesis, 90, "\n              "))
 	}
-	fmt.Fprintf(o.w, "  load        %d producers, %d consumers, %s of %s, %d keys\n", w.Producers, w.Consumers, w.Rate, w.Size, w.Keys)
+	fmt.Fprintf(o.w, "  load        %s\n", w)
 	fmt.Fprintf(o.w, "  folder      %s (seed %d)\n\n", p.Folder, p.Seed)
 }
 
@@ -95,9 +96,10 @@ func clock(d time.Duration) string {
 
 func tickText(p gameday.Progress) string {
 	r := p.Rates
-	text := fmt.Sprintf("%.0f/s sent, %.0f/s acked, %.0f/s processed, lag %.0f", r.Sent, r.Acked, r.Processed, r.Lag)
+	rate := criteria.PerSecond.Format
+	text := fmt.Sprintf("%s sent, %s acked, %s processed, lag %s", rate(r.Sent), rate(r.Acked), rate(r.Processed), number(int64(r.Lag)))
 	if r.Errors > 0 {
-		text += fmt.Sprintf(", %.0f/s refused or unanswered", r.Errors)
+		text += ", " + rate(r.Errors) + " refused or unanswered"
 	}
 	if p.Left > 0 {
 		text += fmt.Sprintf(" (at most %s left)", p.Left.Round(time.Second))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/result"
 	"github.com/havoqlab/havoq/lab/scenarios"
 	"github.com/havoqlab/havoq/oracle"
@@ -158,10 +159,4 @@ func printSeries(w io.Writer, results []*result.Result) {
 }
 
 // number writes thousands apart.
-func number(n int64) string {
-	s := fmt.Sprint(n)
-	for i := len(s) - 3; i > 0 && s[i-1] != '-'; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
+func number(n int64) string { return criteria.Count.Format(float64(n)) }

@@ -79,7 +79,7 @@ func describe(in Input) *Result {
 	s := in.Scenario
 	r := &Result{
 		Schema: Schema, Scenario: s.Name, Title: s.Title, Hypothesis: s.Hypothesis,
-		Workload: workloadWords(s.Workload), Contract: contractWords(s.Contract),
+		Workload: s.Workload.String(), Contract: contractWords(s.Contract),
 		Run: in.Run.Name, Seed: in.Run.Seed, Roles: in.Run.Roles,
 		Environment: in.Run.Environment, Again: in.Run.Again,
 	}

@@ -2,7 +2,6 @@ package result
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -15,31 +14,6 @@ import (
 func seconds(d scenario.Duration) string { return criteria.FormatSeconds(time.Duration(d).Seconds()) }
 
 func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }
-
-// workloadWords describes the load: "4 producers, 2 consumers, 2,000/s of 512B, 64 keys".
-func workloadWords(w scenario.Workload) string {
-	parts := []string{count(w.Producers, "producer"), count(w.Consumers, "consumer")}
-	if w.Rate > 0 {
-		rate := criteria.PerSecond.Format(float64(w.Rate))
-		if w.Size > 0 {
-			rate += " of " + criteria.Bytes.Format(float64(w.Size))
-		}
-		parts = append(parts, rate)
-	}
-	if w.Keys > 0 {
-		parts = append(parts, count(w.Keys, "key"))
-	}
-	if w.Work > 0 {
-		parts = append(parts, seconds(w.Work)+" of work a message")
-	}
-	if w.Ack == "early" {
-		parts = append(parts, "acked before the work")
-	}
-	if w.Limit > 0 {
-		parts = append(parts, fmt.Sprintf("a stream of at most %s messages", criteria.Count.Format(float64(w.Limit))))
-	}
-	return strings.Join(parts, ", ")
-}
 
 // contractWords describes the promise: "at-least-once, in order by key, within 5s".
 func contractWords(c scenario.Contract) string {

@@ -1,6 +1,11 @@
 package scenario
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
+)
 
 // Describe says in one line what the phase does: "inject: kill -9 the leader of the stream".
 func (p Phase) Describe() string {
@@ -56,4 +61,36 @@ func (l Load) String() string {
 		rate = trimFloat(l.Factor) + "x"
 	}
 	return rate + " for " + plain(l.For)
+}
+
+// String describes the load: "4 producers, 2 consumers, 2,000/s of 512B, 64 keys".
+func (w Workload) String() string {
+	parts := []string{things(w.Producers, "producer"), things(w.Consumers, "consumer")}
+	if w.Rate > 0 {
+		rate := w.Rate.String()
+		if w.Size > 0 {
+			rate += " of " + w.Size.String()
+		}
+		parts = append(parts, rate)
+	}
+	if w.Keys > 0 {
+		parts = append(parts, things(w.Keys, "key"))
+	}
+	if w.Work > 0 {
+		parts = append(parts, w.Work.String()+" of work a message")
+	}
+	if w.Ack == "early" {
+		parts = append(parts, "acked before the work")
+	}
+	if w.Limit > 0 {
+		parts = append(parts, fmt.Sprintf("a stream of at most %s messages", criteria.Count.Format(float64(w.Limit))))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func things(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return criteria.Count.Format(float64(n)) + " " + thing + "s"
 }

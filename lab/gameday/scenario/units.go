@@ -130,7 +130,12 @@ func (v *Size) read(r *reader, n *node, path string) {
 	*v = Size(size)
 }
 
-func (v Rate) String() string { return criteria.PerSecond.Format(float64(v)) }
+func (v Rate) String() string {
+	if v > 0 && v < 1 {
+		return criteria.Count.Format(float64(v)*60) + "/m"
+	}
+	return criteria.PerSecond.Format(float64(v))
+}
 
 func (v Size) String() string {
 	if v%1024 != 0 && v < 1e6 {
