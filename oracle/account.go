@@ -198,12 +198,12 @@ func (a *account) page(t *track, s *share, n uint64, behind int64, begun, respon
 			begun = true
 			a.counts.Delivered++
 		}
-		own := r.flags&gotElsewhere == 0
-		if r.processed > 0 && r.deliveries == 0 && own {
+		worked := r.flags&gotWork != 0
+		if worked && r.deliveries == 0 {
 			a.untold++
 		}
 		switch state := m.state(); {
-		case state == queue.Failed && (r.deliveries > 0 || r.processed > 0 && own):
+		case state == queue.Failed && (r.deliveries > 0 || worked):
 			a.found(FailedButDelivered, Window{m.at, r.at}, t.identity(a.judge.run, n*pageSize+uint64(i)), s.group)
 		case state == queue.Unknown && r.processed > 0:
 			a.counts.DoubtProcessed++

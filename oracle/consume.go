@@ -200,6 +200,8 @@ func (j *Judge) processed(e *history.Event) {
 	g := j.group(e.Group)
 	if e.Name != "" {
 		r.elsewhere(e)
+	} else {
+		r.flags |= gotWork
 	}
 	if r.deliveries == 0 && r.at == 0 {
 		r.at = e.At

@@ -78,6 +78,7 @@ func (s *sent) state() queue.Outcome {
 const (
 	gotAck       uint8 = 1 << iota // an ack of this claim was confirmed
 	gotDead                        // dead-lettered
+	gotWork                        // the work on it was told, on a delivery from its own topic
 	gotDamaged                     // its payload was damaged, and that was counted
 	gotElsewhere                   // it came, or was worked on, from another topic than that of its identity
 )

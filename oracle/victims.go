@@ -20,7 +20,8 @@ type life struct {
 	invoked   int
 	confirmed int
 	delivered int
-	at        int64 // of the delivery
+	groups    map[string]int // first deliveries in other groups
+	at        int64          // of the delivery
 	intended  int64
 
 	sends, oks, others, deliveries, works, acks int
@@ -41,7 +42,7 @@ func (l *life) settled() bool { return l.clean() && l.acks == 1 }
 // inOrder says that all messages of its key were delivered on the proper side of it, so that planting in it disturbs nothing.
 func (l *life) inOrder() bool {
 	for p := l.prev; p != nil; p = p.prev {
-		if p.delivered == 0 || p.delivered > l.delivered {
+		if p.delivered == 0 || p.delivered > l.delivered || p.overtakenBy(l) {
 			return false
 		}
 	}
@@ -52,12 +53,22 @@ func (l *life) inOrder() bool {
 func (l *life) before(later []*life) bool {
 	for len(later) > 0 {
 		n := later[0]
-		if n.delivered != 0 && n.delivered < l.delivered {
+		if n.delivered != 0 && n.delivered < l.delivered || l.overtakenBy(n) {
 			return false
 		}
 		later = append(later[1:len(later):len(later)], n.next...)
 	}
 	return true
+}
+
+// overtakenBy says that another message came first in another group: what is planted in the send of one of them would show there.
+func (l *life) overtakenBy(o *life) bool {
+	for g, at := range o.groups {
+		if l.groups[g] > at {
+			return true
+		}
+	}
+	return false
 }
 
 func (l *life) take() {
@@ -97,6 +108,11 @@ func (n *nursery) observe(events iter.Seq[history.Event]) {
 		}
 		if l != nil && (e.Group == "" || e.Group == n.group) {
 			l.observe(&e, place)
+		} else if l != nil && e.Kind == history.Deliver && l.groups[e.Group] == 0 {
+			if l.groups == nil {
+				l.groups = make(map[string]int)
+			}
+			l.groups[e.Group] = place
 		}
 	}
 	for _, l := range n.list {
