@@ -4,6 +4,7 @@ import (
 	"iter"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/queue"
 )
 
 // NewWithout returns a judge that leaves out the check of one anomaly.
@@ -46,4 +47,10 @@ func ForgetfulSelfTest(contract Contract, events func() iter.Seq[history.Event],
 		})
 	}
 	return p.compare(JudgeAll(contract, events), planted.Result())
+}
+
+// Forget makes the judge forget the outcomes of a message, as a defect in its pages would.
+func Forget(j *Judge, id queue.Identity) {
+	m, _ := j.track(id.Track()).find(id.Seq)
+	m.flags &^= sentOK | sentFailed
 }

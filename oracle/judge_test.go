@@ -149,3 +149,49 @@ func TestTooManyOutages(t *testing.T) {
 		t.Errorf("%d outages, %s", len(r.Outages), reasons)
 	}
 }
+
+// What the pages hold at the end is held against what was counted event by event.
+func TestAccountIsHeldAgainstTheEvents(t *testing.T) {
+	s := parseTale(t, "inline", "life g p1 0..9\ndrain g\nend")
+	j := oracle.New(oracle.Config{})
+	if r := s.judge(j); r.Verdict != oracle.Pass {
+		t.Fatalf("%s %q", r.Verdict, r.Reasons)
+	}
+	oracle.Forget(j, queue.Identity{Run: 7, Producer: 1, Seq: 4})
+	want := "the events make 10 acked, 0 failed and 0 in doubt, and 9, 0 and 1 were found"
+	if r := j.Result(); r.Verdict != oracle.Unknown || !strings.Contains(strings.Join(r.Reasons, "\n"), want) {
+		t.Errorf("%s %q", r.Verdict, r.Reasons)
+	}
+}
+
+func TestNormalLag(t *testing.T) {
+	for _, c := range []struct{ most, rate, want float64 }{
+		{0, 0, 50}, {25, 200, 50}, {26, 0, 52}, {100, 1000, 250}, {200, 1000, 400},
+	} {
+		if got := oracle.NormalLag(c.most, c.rate); got != c.want {
+			t.Errorf("NormalLag(%v, %v) = %v, want %v", c.most, c.rate, got, c.want)
+		}
+	}
+}
+
+// However long a chain is and whatever is missing of it, each message is looked at once. Were it searched anew for each, this
+// would take minutes.
+func TestLongChainsAreNotSearched(t *testing.T) {
+	const n = 300_000
+	j := oracle.New(oracle.Config{Contract: oracle.Contract{Order: oracle.OrderKey}})
+	id := queue.Identity{Run: 7}
+	for i := range n { // none is confirmed but the first, and they come backwards
+		id.Seq = uint64(i)
+		j.Observe(&history.Event{Kind: history.Invoke, Identity: id, Back: uint32(min(i, 1))})
+		if i == 0 {
+			j.Observe(&history.Event{Kind: history.Outcome, Identity: id, Outcome: queue.OK})
+		}
+	}
+	for i := range n {
+		id.Seq = uint64(n - 1 - i)
+		j.Observe(&history.Event{Kind: history.Deliver, Identity: id, Group: "g"})
+	}
+	if got := j.Result().Anomalies[oracle.Reordered].Total; got != 1 {
+		t.Errorf("%d reordered, want the first", got)
+	}
+}

@@ -79,6 +79,9 @@ func (s *sim) emit(e history.Event) {
 	e.At = s.now
 	s.events = append(s.events, e)
 	note := func(m map[queue.Identity]int) {
+		if e.Name != "" {
+			return
+		}
 		if _, ok := m[e.Identity]; !ok {
 			m[e.Identity] = len(s.events)
 		}
@@ -120,14 +123,18 @@ func (s *sim) run() {
 	}
 	faulty := s.next(3) == 0
 	if faulty {
-		s.emit(history.Event{Kind: history.FaultBegin, Name: "kill", Detail: "kill n1"})
-		s.emit(history.Event{Kind: history.FaultSeen, Name: "kill", Value: 1})
+		for _, node := range []string{"n1", "n2"} {
+			s.emit(history.Event{Kind: history.FaultBegin, Name: "kill", Node: node, Detail: "kill " + node})
+			s.emit(history.Event{Kind: history.FaultSeen, Name: "kill", Node: node, Value: 1})
+		}
 	}
 	for len(s.choices) > 0 {
 		s.act()
 	}
 	if faulty {
-		s.emit(history.Event{Kind: history.HealSeen, Name: "kill"})
+		for _, node := range []string{"n1", "n2"} {
+			s.emit(history.Event{Kind: history.HealSeen, Name: "kill", Node: node})
+		}
 	}
 	s.finish()
 }
@@ -331,7 +338,29 @@ func (s *sim) finishOne(g *simGroup, c *simCopy) {
 
 // odd does what is allowed and seldom.
 func (s *sim) odd(g *simGroup) {
-	switch s.next(4) {
+	switch s.next(6) {
+	case 5: // a drain that comes too early, or not
+		e := history.Event{Kind: history.Drain, Group: g.name, Outcome: queue.OK, Value: float64(len(g.log) + len(g.ready) + len(g.hand))}
+		if e.Value > 0 {
+			e.Outcome = queue.Unknown
+		}
+		s.emit(e)
+	case 4: // given up: kept with the dead letters, then acked
+		if len(g.hand) == 0 || g.done[g.hand[0].id] {
+			return
+		}
+		c := g.hand[0]
+		g.hand, g.done[c.id] = g.hand[1:], true
+		attempts := []queue.Outcome{queue.Unknown, queue.OK} // the second, where the outcome of the first is not known
+		if s.bug != "" || s.next(2) == 0 {
+			attempts = attempts[1:] // the first would hide what another group lost: it may have been that one's
+		}
+		for _, o := range attempts {
+			s.emit(history.Event{Kind: history.Invoke, Identity: c.id, Back: c.back, Attempt: 1, Name: "dead"})
+			s.emit(history.Event{Kind: history.Outcome, Identity: c.id, Attempt: 1, Outcome: o, Name: "dead"})
+		}
+		s.emit(history.Event{Kind: history.DeadLetter, Identity: c.id, Group: g.name})
+		s.emit(history.Event{Kind: history.Settle, Identity: c.id, Group: g.name, Ack: true, Outcome: queue.OK, Claim: c.claim})
 	case 0: // the ack timeout, or a crash: what is in hand comes again
 		g.ready = append(g.ready, g.hand...)
 		g.hand = nil
