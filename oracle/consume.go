@@ -172,6 +172,9 @@ func (j *Judge) consumed(e *history.Event) (*got, *track) {
 		}
 		return nil, nil
 	}
+	if e.Kind == history.Processed {
+		g.gaps.sign(e.At)
+	}
 	return j.reader(t, g, e).record(e.Identity.Seq), t
 }
 

@@ -14,8 +14,8 @@ const (
 	maxSpans     = 1 << 14
 )
 
-// gaps finds the spans without a success while something was wanted: confirmed sends while some were attempted, deliveries
-// while something confirmed was waiting.
+// gaps finds the spans without a success while something was wanted: confirmed sends while some were attempted, deliveries or
+// work done on them while something confirmed was waiting.
 type gaps struct {
 	waiting bool
 	since   int64 // waiting: without a success since
@@ -58,6 +58,14 @@ func (g *gaps) success(at int64, more bool) {
 		g.keep(Window{g.since, at})
 	}
 	g.waiting, g.since, g.last = more, at, at
+}
+
+// sign is work that goes on: no delivery, but no outage either.
+func (g *gaps) sign(at int64) {
+	if g.waiting {
+		g.keep(Window{g.since, at})
+		g.since, g.last = at, at
+	}
 }
 
 // forget drops the span: nothing is wanted any more.

@@ -130,46 +130,68 @@ type spans struct {
 	ongoing bool
 }
 
-// after is the time from the fault's beginning to the end of the outage that it began: the first one that was not over when the
-// fault began, and that had begun when the fault was in force and settled, before the next fault. 0: none; -1: it has no end.
-func (s spans) after(f *injected, settle time.Duration, next int64) float64 {
-	latest := min(max(f.Begin, f.Seen)+int64(settle), next)
+// after is the longest time from the fault's act to the end of an outage that is its own; 0: it has none; -1: one has no end.
+// An outage that began only later while the fault was in force counts from its own beginning: a quorum that is lost late, say.
+func (s spans) after(own func(Window) bool, f *injected, settle time.Duration) float64 {
+	longest := 0.0
 	for i, w := range s.list {
-		if w.To <= f.Begin {
+		if !own(w) {
 			continue
-		}
-		if w.From > latest {
-			return 0
 		}
 		if s.ongoing && i == len(s.list)-1 {
 			return -1
 		}
-		return time.Duration(w.To - f.Begin).Seconds()
+		from := f.Begin
+		if w.From > f.Begin+int64(settle) {
+			from = w.From
+		}
+		longest = max(longest, time.Duration(w.To-from).Seconds())
 	}
-	return 0
+	return longest
+}
+
+// owner is the fault that an outage belongs to; nil: none. Of the faults that were in force, or had just been, it is the last
+// one that began before the outage or so shortly after its beginning that it can be its cause, because the last success was
+// before the act; or else the first one that began in it, which the outage may have been worsened by.
+func (fs *faults) owner(w Window, settle time.Duration) *injected {
+	var cause, worsened *injected
+	for _, f := range fs.list {
+		over := f.isGone && f.Gone+int64(settle) < w.From
+		switch {
+		case over || f.Begin >= w.To:
+		case f.Begin <= w.From+outageFloor:
+			cause = f
+		case worsened == nil:
+			worsened = f
+		}
+	}
+	if cause != nil {
+		return cause
+	}
+	return worsened
 }
 
 // recovery says how the system came back from each fault.
 func (j *Judge) recovery(produce spans, consume []spans) []Recovery {
 	all := make([]Recovery, 0, len(j.faults.list))
-	for i, f := range j.faults.list {
-		next := j.now
-		if i+1 < len(j.faults.list) {
-			next = j.faults.list[i+1].Begin
-		}
+	for _, f := range j.faults.list {
 		r := Recovery{Fault: f.Name, Failover: -1, Lag: f.lag.seconds(f.Begin), LagWatched: f.lag.watched(f.Begin)}
 		if f.sent {
-			r.Failover = produce.after(f, j.config.SettleTime, next)
+			r.Failover = produce.after(j.owns(f), f, j.config.SettleTime)
 		}
-		r.Consume = j.consumeAfter(f, consume, next)
+		r.Consume = j.consumeAfter(f, consume)
 		all = append(all, r)
 	}
 	return all
 }
 
+func (j *Judge) owns(f *injected) func(Window) bool {
+	return func(w Window) bool { return j.faults.owner(w, j.config.SettleTime) == f }
+}
+
 // consumeAfter is the longest of the groups that read something; -1 if one of them got nothing and waited for nothing, or if
 // there is none.
-func (j *Judge) consumeAfter(f *injected, consume []spans, next int64) float64 {
+func (j *Judge) consumeAfter(f *injected, consume []spans) float64 {
 	longest, known := 0.0, false
 	for i, g := range j.list {
 		switch {
@@ -178,7 +200,7 @@ func (j *Judge) consumeAfter(f *injected, consume []spans, next int64) float64 {
 			return -1
 		default:
 			known = true
-			longest = worse(longest, consume[i].after(f, j.config.SettleTime, next))
+			longest = worse(longest, consume[i].after(j.owns(f), f, j.config.SettleTime))
 		}
 	}
 	if !known {
