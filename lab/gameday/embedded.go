@@ -105,7 +105,7 @@ func (t *embedded) states() map[string]string {
 func (t *embedded) memory() map[string]int64 { return t.cluster.RSS() }
 
 func (t *embedded) describe() string {
-	return fmt.Sprintf("%d × nats-server in processes of their own, stream %q R%d, synced writes",
+	return fmt.Sprintf("up: %d × nats-server in processes of their own, stream %q R%d, synced writes",
 		t.nodes, t.stream, t.replicas)
 }
 

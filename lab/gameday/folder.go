@@ -71,15 +71,11 @@ func (r *run) closeLog() {
 // writeInfo keeps what is known of a run before it starts: even one that is killed can be judged.
 func (r *run) writeInfo() error {
 	s := r.cfg.Scenario
-	source := redact(string(s.Source))
-	if err := os.WriteFile(filepath.Join(r.dir, result.ScenarioFile), []byte(source), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(r.dir, result.ScenarioFile), r.source(), 0o644); err != nil {
 		return fmt.Errorf("keep the scenario in the run folder: %w", err)
 	}
 	environment := r.cfg.Environment
-	environment.Set = map[string]string{} // Verify reads the scenario with them
-	for key, value := range s.Set {
-		environment.Set[key] = redact(value)
-	}
+	environment.Set = r.set() // Verify reads the scenario with them
 	if s.Target.URL != "" {
 		environment.Target = withoutSecrets(s.Target.URL)
 	}
@@ -87,6 +83,17 @@ func (r *run) writeInfo() error {
 		Name: filepath.Base(r.dir), Scenario: s.Name, Seed: r.seed, Started: r.history.Start(),
 		Roles: r.roles(), Environment: environment, Again: fmt.Sprintf("%s --seed %d", redact(r.cfg.Again), r.seed),
 	})
+}
+
+// source and set are the scenario and its changes as the folder keeps them.
+func (r *run) source() []byte { return []byte(redact(string(r.cfg.Scenario.Source))) }
+
+func (r *run) set() map[string]string {
+	set := map[string]string{}
+	for key, value := range r.cfg.Scenario.Set {
+		set[key] = redact(value)
+	}
+	return set
 }
 
 // redact takes the user and the password out of every URL in a text. Nobody who reads a run folder connects anywhere.

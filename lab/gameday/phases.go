@@ -132,7 +132,7 @@ func (r *run) phaseFigures(before workload.Stats, lasted time.Duration) (text st
 	now := r.load.Stats()
 	rates := r.live.rates()
 	parts := []string{
-		fmt.Sprintf("%s sent", count(now.Attempts-before.Attempts)),
+		fmt.Sprintf("%s sends", count(now.Attempts-before.Attempts)),
 		fmt.Sprintf("%s acked", count(now.Acked-before.Acked)),
 	}
 	if n := now.FailedAttempts - before.FailedAttempts; n > 0 {

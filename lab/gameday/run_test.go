@@ -1,6 +1,8 @@
 package gameday
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/result"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
 
@@ -76,6 +79,13 @@ phases: [ { baseline: 1s }, { inject: { pause: n2, for: 500ms } }, { observe: 2s
 		}
 		if diff := cmp.Diff(map[string]string{"executor": "Ada", "observer": "Grace"}, x.res.Roles); diff != "" {
 			t.Error(diff)
+		}
+		file := filepath.Join(x.dir, result.ScenarioFile)
+		if err := os.WriteFile(file, []byte(strings.Replace(readFile(t, x.dir, result.ScenarioFile), "baseline: 1s", "baseline: 2s", 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Verify(x.dir); err == nil || !strings.Contains(err.Error(), "not those that were run") {
+			t.Errorf("an edited scenario: %v", err)
 		}
 		if x.res.Seed != 7 || x.res.Again != "havoq run trial.yaml --seed 7" {
 			t.Errorf("seed %d, again %q", x.res.Seed, x.res.Again)

@@ -83,6 +83,7 @@ func newRun(cfg Config) (*run, error) {
 	}
 	r.history, err = history.Create(filepath.Join(r.dir, result.HistoryFile), history.Header{
 		Run: r.id, Name: filepath.Base(r.dir), Seed: r.seed, Start: time.Now(),
+		Info: map[string]string{scenarioSum: fingerprint(r.source(), r.set())},
 	})
 	if err != nil {
 		return r, err

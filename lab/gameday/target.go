@@ -114,7 +114,7 @@ func (t remote) memory() map[string]int64               { return nil }
 func (t remote) close(context.Context) error            { return nil }
 
 func (t remote) describe() string {
-	return fmt.Sprintf("%s, topic %q (it is new, and stays there)", withoutSecrets(t.url), t.topic)
+	return fmt.Sprintf("%s, on a topic of its own, %q, which stays there", withoutSecrets(t.url), t.topic)
 }
 
 // withoutSecrets is where a URL leads, without names, passwords and options.

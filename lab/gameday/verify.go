@@ -1,9 +1,13 @@
 package gameday
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/lab/gameday/report"
@@ -31,7 +35,10 @@ func Verify(dir string) (*result.Result, error) {
 		return nil, err
 	}
 	defer func() { _ = h.Close() }() // it was only read
-	res, err := result.Judge(result.Input{Scenario: s, Run: info, Events: h.Events})
+	if err := belongs(dir, h.Header(), info, source); err != nil {
+		return nil, err
+	}
+	res, err := result.Judge(result.Input{Scenario: s, Run: info, Events: h.Events, Warning: h.Warning})
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +46,32 @@ func Verify(dir string) (*result.Result, error) {
 		return nil, err
 	}
 	return res, nil
+}
+
+// belongs holds that the parts of a run folder are of one run, and that its scenario is the one that was run.
+func belongs(dir string, h history.Header, info result.RunInfo, source []byte) error {
+	if h.Name != info.Name {
+		return fmt.Errorf("%s: its history is of run %s, and its %s of run %s: put the files of one run together",
+			dir, h.Name, result.RunFile, info.Name)
+	}
+	if run := h.Info[scenarioSum]; run != "" && run != fingerprint(source, info.Environment.Set) {
+		return fmt.Errorf("%s: %s, or the changes by --set in %s, are not those that were run: restore them, because the history "+
+			"can be judged by its own scenario only", dir, result.ScenarioFile, result.RunFile)
+	}
+	return nil
+}
+
+// scenarioSum is where a history's header keeps the fingerprint of its scenario.
+const scenarioSum = "scenario-sha256"
+
+// fingerprint tells a scenario, with what --set changed, from every other one.
+func fingerprint(source []byte, set map[string]string) string {
+	sum := sha256.New()
+	sum.Write(source)
+	for _, key := range slices.Sorted(maps.Keys(set)) {
+		fmt.Fprintf(sum, "\x00%s\x00%s", key, set[key])
+	}
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Write puts the result and its reports into the run folder, each file whole or not at all.

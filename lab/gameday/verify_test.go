@@ -3,6 +3,7 @@ package gameday_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -124,4 +125,35 @@ func BenchmarkVerify(b *testing.B) {
 		}
 	}
 	b.ReportMetric(1e6*float64(b.N)/b.Elapsed().Seconds(), "msgs/s")
+}
+
+// The parts of a folder must be of one run: a history is judged by the scenario that was run, and by no other.
+func TestVerifyRefusesWhatDoesNotBelongTogether(t *testing.T) {
+	dir := folderOf(t, 100, true, nil)
+	if err := result.WriteRunInfo(dir, result.RunInfo{Name: "another", Scenario: "made-up", Started: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gameday.Verify(dir); err == nil || !strings.Contains(err.Error(), "put the files of one run together") {
+		t.Errorf("another run's history: %v", err)
+	}
+}
+
+// A history whose last bytes are gone is not judged as if it were whole.
+func TestVerifyTellsOfADamagedEnd(t *testing.T) {
+	dir := folderOf(t, 100, true, nil)
+	file := filepath.Join(dir, result.HistoryFile)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, append(text, "garbage"...), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	res, err := gameday.Verify(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if res.Verdict != oracle.Unknown || len(res.Reasons) == 0 || !strings.Contains(res.Reasons[0], "the end of the history is damaged") {
+		t.Errorf("verdict %s %q, want unknown for a damaged end", res.Verdict, res.Reasons)
+	}
 }

@@ -35,7 +35,7 @@ func (o *plainOutput) progress(p gameday.Progress) {
 		o.lastTick = 0
 		o.intro(p)
 	case gameday.Target:
-		o.line(p, "target up: "+p.Text)
+		o.line(p, "target "+p.Text)
 	case gameday.PhaseOn:
 		o.lastTick = p.At
 		o.line(p, fmt.Sprintf("%d/%d %s", p.Index, p.Of, p.Text))

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -23,7 +24,7 @@ func printVerdict(w io.Writer, res *result.Result, dir string) {
 	}
 	printCounts(w, res)
 	printTrust(w, res)
-	fmt.Fprintf(w, "  report  %s\n", filepath.Join(dir, result.HTMLFile))
+	printReport(w, dir)
 	fmt.Fprintf(w, "  again   %s\n", res.Again)
 	fmt.Fprintf(w, "  next    %s\n", next(res))
 }
@@ -156,6 +157,15 @@ func printSeries(w io.Writer, results []*result.Result) {
 		}
 		fmt.Fprintf(w, "  %-8s %-28s seed %-12d %s\n", res.Verdict, res.Scenario, res.Seed, ok)
 	}
+}
+
+// printReport names the report, if it is there: verify writes none.
+func printReport(w io.Writer, dir string) {
+	report := filepath.Join(dir, result.HTMLFile)
+	if _, err := os.Stat(report); err != nil {
+		report = "none yet; havoq report " + dir + " writes it"
+	}
+	fmt.Fprintf(w, "  report  %s\n", report)
 }
 
 // number writes thousands apart.

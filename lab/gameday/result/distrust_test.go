@@ -30,7 +30,7 @@ func TestDistrust(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := good()
 			c.change(r)
-			verdict, reasons := conclude(r, oracle.Result{Verdict: oracle.Pass}, "")
+			verdict, reasons := conclude(r, oracle.Result{Verdict: oracle.Pass}, nil)
 			if c.want == "" {
 				if verdict != oracle.Pass || len(reasons) > 0 {
 					t.Errorf("verdict %s, %q", verdict, reasons)

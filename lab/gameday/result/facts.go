@@ -1,10 +1,12 @@
 package result
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/oracle"
 	"github.com/havoqlab/havoq/queue"
 )
@@ -29,6 +31,7 @@ type facts struct {
 	inFlight         int64
 	exposed          int64
 	begun            []int             // faults that began, by inject phase
+	strange          []string          // what happened to nodes that no fault of this run was on
 	met              map[string]int64  // sends under way while a fault of this name was in force
 	active           map[string]string // fault and node to the fault's name
 	groups           map[string]bool
@@ -77,6 +80,7 @@ func (f *facts) observe(e *history.Event) {
 			f.begun = append(f.begun, 0)
 		}
 	case history.Node:
+		f.stranger(e)
 		f.nodes.set(e.Node, e.Detail, e.At)
 		if e.Detail == "down" {
 			f.memory.gone(e.Node)
@@ -181,6 +185,24 @@ func (f *facts) fault(e *history.Event) {
 	f.active[key] = e.Name
 }
 
+// stranger notes a node that goes down, or is paused, without a fault of this run on it, before the run takes its target down.
+// What that did is no fault's effect, and no evidence for the system's strength.
+func (f *facts) stranger(e *history.Event) {
+	if e.Detail != NodeDown && e.Detail != NodePaused || !f.phases.underWay() || len(f.strange) == maxStrange {
+		return
+	}
+	for key := range f.active {
+		if strings.HasSuffix(key, "\x00"+e.Node) {
+			return
+		}
+	}
+	f.strange = append(f.strange, fmt.Sprintf("%s was %s at %s, and havoq did not do it: its log is %s",
+		e.Node, e.Detail, criteria.FormatSeconds(float64(e.At)/1e9), NodeLog("", e.Node)))
+}
+
+// maxStrange bounds a list for people.
+const maxStrange = 10
+
 func (f *facts) sample(e *history.Event) {
 	switch e.Name {
 	case "rss":
@@ -263,6 +285,9 @@ func (p *phases) begin(name string, at int64) {
 		p.list = append(p.list, &phaseFacts{Phase: Phase{Name: name, Window: oracle.Window{From: at}}, open: true})
 	}
 }
+
+// underWay: a phase has begun and not ended, so the run is not taking its target up or down.
+func (p *phases) underWay() bool { return p.now().open }
 
 func (p *phases) lag(n int64) {
 	now := p.now()

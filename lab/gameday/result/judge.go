@@ -18,6 +18,8 @@ type Input struct {
 	// Events reads the history from its beginning. It is called several times, and each reading must give the same. A reading
 	// that fails ends early: the caller looks for its error afterwards, and throws the result away.
 	Events func() iter.Seq[history.Event]
+	// Warning says, after a reading, what of the history could not be read; nil or "": nothing.
+	Warning func() string
 }
 
 // Judge makes the result of a run. It is a pure function of its input: the verdict of `havoq verify`, years later, is the one
@@ -39,7 +41,7 @@ func Judge(in Input) (*Result, error) {
 	from := source{r, f}
 	judgeCriteria(r, in.Scenario, from)
 	judgeGuards(r, in.Scenario)
-	r.Verdict, r.Reasons = conclude(r, verdict, missingFaults(in.Scenario, f.begun))
+	r.Verdict, r.Reasons = conclude(r, verdict, in.doubts(f))
 	if err := judgeExpectation(r, in.Scenario.Expect, from); err != nil {
 		return nil, err
 	}
@@ -72,6 +74,17 @@ func list[T any](values []T) []T {
 		return []T{}
 	}
 	return values
+}
+
+// doubts says why the run cannot show what the scenario was to show, besides what the oracle and the criteria say.
+func (in Input) doubts(f *facts) (why []string) {
+	if missing := missingFaults(in.Scenario, f.begun); missing != "" {
+		why = append(why, missing)
+	}
+	if in.Warning != nil && in.Warning() != "" {
+		why = append(why, "the end of the history is damaged: "+in.Warning())
+	}
+	return append(why, f.strange...)
 }
 
 // describe says what was run.

@@ -154,6 +154,17 @@ func TestVerdicts(t *testing.T) {
 			tp.end(4 * second)
 			return tp
 		}, "  - p99(latency.e2e) < 1s", oracle.Unknown, "phase 2 injects 1 fault, and 0 began"},
+		{"a node that died by itself", func() *tape {
+			tp := kill()
+			tp.node(3*second, "n3", "down")
+			tp.node(4*second, "n3", "up")
+			return tp
+		}, "", oracle.Unknown, "n3 was down at 3s, and havoq did not do it"},
+		{"most of the load not sent", func() *tape {
+			tp := kill()
+			tp.add(12*second, history.Event{Kind: history.NotSent, Client: "producer-1", Value: 100_000})
+			return tp
+		}, "", oracle.Unknown, "most of the load was never sent: 100,000 of"},
 		{"fault that no message met", func() *tape {
 			tp := &tape{}
 			tp.outline()

@@ -122,7 +122,7 @@ func unmet(r *Result) (why []string) {
 
 // conclude combines everything into one verdict, and says in sentences why it is not pass. Ended early beats failed, failed
 // beats not known, and pass is only what is left.
-func conclude(r *Result, o oracle.Result, missing string) (oracle.Verdict, []string) {
+func conclude(r *Result, o oracle.Result, doubts []string) (oracle.Verdict, []string) {
 	verdict := oracle.Pass
 	var reasons []string
 	worsen := func(to oracle.Verdict, why ...string) {
@@ -139,7 +139,7 @@ func conclude(r *Result, o oracle.Result, missing string) (oracle.Verdict, []str
 		reasons = append(reasons, abortWords(r.Abort))
 	}
 	if o.Verdict != oracle.Pass {
-		worsen(o.Verdict, o.Reasons...)
+		worsen(o.Verdict, r.besidesAbort(o.Reasons)...)
 	}
 	for _, want := range []oracle.Verdict{oracle.Fail, oracle.Unknown} {
 		for _, c := range r.Criteria[len(o.Checks):] {
@@ -148,16 +148,33 @@ func conclude(r *Result, o oracle.Result, missing string) (oracle.Verdict, []str
 			}
 		}
 	}
-	if missing != "" {
-		worsen(oracle.Unknown, missing)
-	}
-	for _, why := range append(unmet(r), distrust(r)...) {
+	for _, why := range slices.Concat(doubts, unmet(r), unsent(r), distrust(r)) {
 		worsen(oracle.Unknown, why)
 	}
 	if r.Abort != nil {
 		verdict = Aborted
 	}
 	return verdict, reasons
+}
+
+// besidesAbort leaves out what follows from the abort, which is told already.
+func (r *Result) besidesAbort(reasons []string) []string {
+	if r.Abort == nil {
+		return reasons
+	}
+	return slices.DeleteFunc(slices.Clone(reasons), func(why string) bool {
+		return strings.HasPrefix(why, "the run was aborted by") || strings.HasPrefix(why, "the history is not complete")
+	})
+}
+
+// unsent tells of a load that was not what the scenario asked for: a system that took less than half of it was not tried with it.
+func unsent(r *Result) []string {
+	c := r.Counts
+	if c.NotSent <= c.Offered {
+		return nil
+	}
+	return []string{fmt.Sprintf("most of the load was never sent: %s of %s messages; lower workload.rate, or raise what limits it",
+		criteria.Count.Format(float64(c.NotSent)), criteria.Count.Format(float64(c.NotSent+c.Offered)))}
 }
 
 // distrust says why the judgement itself could not be trusted.
