@@ -264,7 +264,7 @@ func (n *naive) judge(groups []string) map[string]int64 {
 				counts[oracle.Reordered]++
 			}
 		}
-		if sent && !someone && n.state(id) == queue.OK {
+		if sent && !someone && len(groups) > 0 && n.state(id) == queue.OK {
 			counts["missing"]++
 			counts["expected"]++
 		}
