@@ -12,6 +12,7 @@ import (
 	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 	"github.com/havoqlab/havoq/lab/workload"
+	"github.com/havoqlab/havoq/oracle"
 )
 
 // phases runs the scenario's steps, one after the other.
@@ -122,9 +123,9 @@ func (r *run) decided(ctx context.Context) bool {
 	return !slices.ContainsFunc(r.faults.inForce(), func(a *active) bool { return a.node == leader })
 }
 
-// normalLag is what counts as "back to normal", by the oracle's own rule.
+// normalLag is what counts as "back to normal", by the oracle's own rule, with the wanted rate for the measured one.
 func (r *run) normalLag() float64 {
-	return max(2*r.baselineLag, float64(r.cfg.Scenario.Workload.Rate)/4, 50)
+	return oracle.NormalLag(r.baselineLag, float64(r.cfg.Scenario.Workload.Rate))
 }
 
 // phaseFigures says what was sent and processed since before; some: there was something.

@@ -191,7 +191,7 @@ func (l *life) process(d *queue.Delivery, at time.Duration) {
 	if !wait(l.crashed, c.w.cfg.Work) {
 		return
 	}
-	c.w.record(history.Event{Kind: history.Processed, Identity: e.Identity, Group: d.Group, Client: c.name})
+	c.w.record(history.ProcessedEvent(d, c.name, c.w.cfg.Run))
 	c.received.processed.Add(1)
 	l.hand.processed++
 	c.w.processed(e.Identity)
