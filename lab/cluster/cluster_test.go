@@ -261,3 +261,26 @@ func TestCloseEndsAnAct(t *testing.T) {
 		t.Errorf("the act: %v", err)
 	}
 }
+
+// A cluster that gets no leader in time is an error that says so, and leaves nothing behind: here two of the three nodes are frozen
+// as soon as they start.
+func TestNoLeaderInTime(t *testing.T) {
+	frozen := filepath.Join(t.TempDir(), "frozen")
+	script := "#!/bin/sh\ncase \"$*\" in *' n2'|*' n3') kill -STOP $$;; esac\nexec " + os.Args[0] + " \"$@\"\n"
+	if err := os.WriteFile(frozen, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	c, err := cluster.Start(bounded(t, 5*time.Second), cluster.Config{Dir: t.TempDir(), Command: []string{frozen}})
+	if err == nil {
+		_ = c.Close(t.Context())
+		t.Fatal("two frozen nodes of three made a cluster")
+	}
+	t.Log(err)
+	if !strings.Contains(err.Error(), "n2") && !strings.Contains(err.Error(), "n3") && !strings.Contains(err.Error(), "leader") {
+		t.Errorf("the error names neither the nodes nor the leader: %v", err)
+	}
+	if took := time.Since(began); took > 30*time.Second {
+		t.Errorf("it took %s", took)
+	}
+}
