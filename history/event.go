@@ -13,7 +13,7 @@ type Kind uint8
 // The numbers are part of the file format: never reuse one. A Name that is the topic stands only where that is not the stream of
 // the message's own identity.
 const (
-	Invoke     Kind = 1  // a message was handed to Produce: Identity, Back, Attempt, Intended, Client, Name (topic)
+	Invoke     Kind = 1  // a message was handed to Produce: Identity, Back, Attempt, Intended, Client, Name (topic); Outcome OK: it was found in the queue, sent and confirmed at once
 	Outcome    Kind = 2  // Produce's result for it: Identity, Attempt, Outcome, Partition, Offset, Duplicate, Client, Name (topic), Detail (error)
 	Deliver    Kind = 3  // Receive returned it: Identity, Back, Group, Client, Attempt, Partition, Offset, Claim, Intended, Damage, Name (topic), Detail (ID, if damaged)
 	Processed  Kind = 4  // the application did the work: Identity, Damage, Group, Client, Name (topic)
@@ -35,7 +35,12 @@ const (
 	Abort      Kind = 20 // the run was ended early: Name (guard, person, error), Detail (why)
 	Reserve    Kind = 21 // a track is about to use Value sequence numbers: Identity (the first), Client, Name (topic)
 	Gap        Kind = 22 // the recorder could not keep track: Name (GapKeys or GapRetries), Value (how many), Client, Detail
+	Source     Kind = 23 // where the events of Group come from ("": those of the sends), told before them: Name ("topic invoices"), Detail (see Blind)
 )
+
+// Blind separates, in the Detail of a Source, the names of the anomalies that this source cannot see: "corrupted, late". Whoever
+// records a client of the queue sees them all, and needs no Source event; who only looks at a topic or a table does not.
+const Blind = ", "
 
 // The names of a Gap.
 const (

@@ -78,12 +78,12 @@ func TestReadJSONIsStrict(t *testing.T) {
 func big(n int) string { return strings.Repeat("x", n) }
 
 func TestKindsHaveWords(t *testing.T) {
-	for k := history.Invoke; k <= history.Gap; k++ {
+	for k := history.Invoke; k <= history.Source; k++ {
 		if back, err := history.ParseKind(k.String()); back != k || err != nil {
 			t.Errorf("kind %d is %q, which is %d, %v", k, k, back, err)
 		}
 	}
-	for _, k := range []history.Kind{0, history.Gap + 1, 255} {
+	for _, k := range []history.Kind{0, history.Source + 1, 255} {
 		if s := k.String(); s != fmt.Sprintf("kind(%d)", uint8(k)) {
 			t.Errorf("kind %d is %q", uint8(k), s)
 		}

@@ -6,7 +6,7 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-const lastKind = Gap
+const lastKind = Source
 
 // kindWords returns the words of all kinds, by number. They are part of the JSON form: never change one.
 func kindWords() [lastKind + 1]string {
@@ -14,7 +14,7 @@ func kindWords() [lastKind + 1]string {
 		Invoke: "invoke", Outcome: "outcome", Deliver: "deliver", Processed: "processed", Settle: "settle",
 		DeadLetter: "dead-letter", NotSent: "not-sent", FaultBegin: "fault-begin", FaultSeen: "fault-seen",
 		HealBegin: "heal-begin", HealSeen: "heal-seen", Hit: "hit", Phase: "phase", Node: "node", Probe: "probe",
-		Sample: "sample", Note: "note", Drain: "drain", End: "end", Abort: "abort", Reserve: "reserve", Gap: "gap",
+		Sample: "sample", Note: "note", Drain: "drain", End: "end", Abort: "abort", Reserve: "reserve", Gap: "gap", Source: "source",
 	}
 }
 

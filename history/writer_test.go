@@ -263,7 +263,7 @@ func TestFullDiskAtCreate(t *testing.T) {
 func TestWhatCannotBeRecordedIsAnError(t *testing.T) {
 	tests := map[string]history.Event{
 		"unknown kind 0":    {},
-		"unknown kind 23":   {Kind: 23},
+		"unknown kind 24":   {Kind: 24},
 		"unknown outcome 3": {Kind: history.Outcome, Outcome: 3},
 		"unknown damage 4":  {Kind: history.Deliver, Damage: 4},
 		"name of 16385":     {Kind: history.Deliver, Client: strings.Repeat("x", history.MaxText+1)},
