@@ -262,3 +262,48 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// Two files in one are told apart from a torn end, whatever their sizes, and whether or not the first one was torn.
+func TestPastedHistoriesAreToldApart(t *testing.T) {
+	whole, _ := small(t)
+	large := written(t, history.Header{Run: 2}, many(100_000)...)
+	for _, test := range []struct{ first, second []byte }{
+		{whole, whole}, {whole[:len(whole)-3], whole}, {whole, large}, {large, whole}, {large[:len(large)-3], large},
+	} {
+		got, warning, err := read(slices.Concat(test.first, test.second))
+		want := fmt.Sprintf("another history begins at offset %d: two files were pasted together", len(test.first))
+		if err == nil || !strings.Contains(err.Error(), want) || warning != "" || len(got) == 0 {
+			t.Errorf("%d and %d bytes: %d events, %q, %v; want %s", len(test.first), len(test.second), len(got), warning, err, want)
+		}
+	}
+}
+
+func many(n int) []history.Event {
+	events := make([]history.Event, n)
+	for i := range events {
+		events[i] = history.Event{Kind: history.Note, At: int64(i + 1), Detail: fmt.Sprint(i)}
+	}
+	return events
+}
+
+// A file of 10 GB that is empty but for its beginning is not read through to see that.
+func TestEndlessZerosAreNoTornEnd(t *testing.T) {
+	whole, events := small(t)
+	path := write(t, whole)
+	if err := os.Truncate(path, 10<<30); err != nil {
+		t.Fatal(err)
+	}
+	r, err := history.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	n := 0
+	for range r.Events() {
+		n++
+	}
+	want := fmt.Sprintf("corrupt at offset %d", len(whole))
+	if n != len(events) || r.Err() == nil || !strings.Contains(r.Err().Error(), want) {
+		t.Errorf("%d events of %d, %v, want %s", n, len(events), r.Err(), want)
+	}
+}

@@ -146,10 +146,13 @@ func (r *Reader) stop(at int64, reason error) {
 		r.err = fmt.Errorf("history: read %s at offset %d: %w", r.path, at, e.error)
 		return
 	}
-	torn, err := r.tornEnd(at)
+	torn, another, err := r.tornEnd(at)
 	switch {
 	case err != nil:
 		r.err = fmt.Errorf("history: read %s: %w", r.path, err)
+	case another > 0:
+		r.err = fmt.Errorf("history: %s: another history begins at offset %d: two files were pasted together; take them apart there "+
+			"(head -c %d) and judge each", r.path, another, another)
 	case torn:
 		r.warning = fmt.Sprintf("%s: the last %d bytes, from offset %d, are a torn block and were cut (%v): its writer was "+
 			"killed in mid-write", r.path, r.size-at, at, reason)
@@ -160,24 +163,28 @@ func (r *Reader) stop(at int64, reason error) {
 }
 
 // tornEnd reports whether the rest of the file, from a bad block on, can be what a killed writer left: less than a block in
-// which no whole block begins, or only zeros.
-func (r *Reader) tornEnd(at int64) (bool, error) {
+// which no whole block begins, or only zeros. another is where another history begins there; 0: none does.
+func (r *Reader) tornEnd(at int64) (torn bool, another int64, err error) {
 	rest := r.size - at
-	if rest > int64(blockHead+maxBlock) {
-		return r.zeros(at)
-	}
-	tail := make([]byte, rest)
+	tail := make([]byte, min(rest, int64(blockHead+maxBlock)))
 	if _, err := r.file.ReadAt(tail, at); err != nil {
-		return false, err
+		return false, 0, err
+	}
+	if i := bytes.Index(tail, []byte(magic)); i >= 0 {
+		return false, at + int64(i), nil
+	}
+	if rest > int64(len(tail)) {
+		torn, err := r.zeros(at)
+		return torn, 0, err
 	}
 	for from := 1; ; from++ {
-		i := bytes.Index(tail[from:], []byte(blockMark))
+		i := bytes.Index(tail[min(from, len(tail)):], []byte(blockMark))
 		if i < 0 {
-			return true, nil
+			return true, 0, nil
 		}
 		from += i
 		if r.whole(tail[from:], at+int64(from)) {
-			return false, nil
+			return false, 0, nil
 		}
 	}
 }
@@ -192,8 +199,14 @@ func (r *Reader) whole(b []byte, at int64) bool {
 	return length > 0 && total <= int64(len(b)) && blockSum(r.seed, at, b[8:total]) == binary.LittleEndian.Uint32(b[4:])
 }
 
-// zeros reports whether the file holds nothing but zeros from an offset on.
+// maxZeros bounds the search for the end of zeros: more than the system holds back for its disk is no torn end.
+const maxZeros = 1 << 30
+
+// zeros reports whether the file holds nothing but zeros from an offset on, and not too many.
 func (r *Reader) zeros(at int64) (bool, error) {
+	if r.size-at > maxZeros {
+		return false, nil
+	}
 	chunk := r.buf[:64<<10]
 	for ; at < r.size; at += int64(len(chunk)) {
 		chunk = chunk[:min(int64(len(chunk)), r.size-at)]
