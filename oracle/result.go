@@ -110,6 +110,12 @@ type FaultWindow struct {
 	Heal  int64  `json:"heal_ns"`
 	Gone  int64  `json:"gone_ns"`
 	Hits  int64  `json:"hits"`
+	// Anomalies are those attributed to this fault, caused or during, by their names. Nil: not known, or none; where the sum over
+	// all faults is less than Result.Anomalies tells, it is not known.
+	Anomalies map[string]int64 `json:"anomalies,omitempty"`
+	// Exposed is how many sends were under way, from their call to their outcome, while the fault was in force. 0: none, or not
+	// known.
+	Exposed int64 `json:"exposed"`
 }
 
 // Recovery says how the system came back from one fault. A negative time: not known, or it never did.
