@@ -89,15 +89,21 @@ func (a *Act) check(r *reader, n *node, path string) {
 }
 
 func (r *reader) checkTarget(s *Scenario, n *node, verb, path string) {
+	_, own := s.Workload.App(n.text)
 	switch {
+	case verb == "restart" && own:
+	case s.Workload.IsExternal() && (verb == "crash" || verb == "restart" && s.Target.Cluster == nil):
+		r.checkApp(s, n, path)
 	case verb == "crash":
 		r.checkConsumer(s, n, path)
+	case own:
+		r.fail(n, path, "%q is a program of your own, and %s is for nodes: write { crash: %s } (kill -9) or { restart: %s }", n.text, verb, n.text, n.text)
 	case n.text == "follower" && s.Target.Cluster != nil && s.Target.Cluster.Replicas < 2:
 		r.fail(n, path, "the stream has one replica, so there is no follower: name a node, or leader")
 	default:
 		words := append(nodeNames(s), "leader", "follower", "all")
 		if verb == "restart" {
-			words = append(words, "each")
+			words = append(append(words, "each"), s.Workload.apps()...)
 		}
 		r.checkNode(s, n, path, words)
 	}
@@ -168,9 +174,13 @@ func (a Act) String() string {
 	case "wipe":
 		out = "kill -9 " + on + " and wipe its disk"
 	case "crash":
-		out = "crash " + on + " with what it has in hand"
-		if target == "consumers" {
+		switch _, consumer := numbered(target, "consumer-"); {
+		case target == "consumers":
 			out = "crash " + on + " with what they have in hand"
+		case consumer:
+			out = "crash " + on + " with what it has in hand"
+		default: // a program of the user's own
+			out = "kill -9 " + on
 		}
 	default:
 		return "nothing"

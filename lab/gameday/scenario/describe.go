@@ -63,8 +63,14 @@ func (l Load) String() string {
 	return rate + " for " + plain(l.For)
 }
 
-// String describes the load: "4 producers, 2 consumers, 2,000/s of 512B, 64 keys".
+// String describes the load: "4 producers, 2 consumers, 2,000/s of 512B, 64 keys", "your own application (billing)".
 func (w Workload) String() string {
+	switch {
+	case len(w.External) > 0:
+		return "your own application (" + strings.Join(w.apps(), ", ") + ")"
+	case w.IsExternal():
+		return "your own application, which runs by itself"
+	}
 	parts := []string{things(w.Producers, "producer"), things(w.Consumers, "consumer")}
 	if w.Rate > 0 {
 		rate := w.Rate.String()

@@ -236,7 +236,7 @@ func sound(t interface{ Fatalf(string, ...any) }, source []byte, set map[string]
 		t.Fatalf("an empty message for %q", source)
 	case err == nil:
 		_ = scenario.Runbook(s)
-		if len(s.Phases) == 0 || s.Workload.Rate <= 0 || s.Target.Cluster != nil && s.Target.Cluster.Replicas > s.Target.Cluster.Nodes {
+		if len(s.Phases) == 0 || s.Workload.IsExternal() == (s.Workload.Rate > 0) || s.Target.Cluster != nil && s.Target.Cluster.Replicas > s.Target.Cluster.Nodes {
 			t.Fatalf("accepted %q", source)
 		}
 	}

@@ -32,6 +32,11 @@ type custom interface {
 	read(r *reader, n *node, path string)
 }
 
+// short is a struct that can be written as one word, too.
+type short interface {
+	word(r *reader, n *node, path string)
+}
+
 // checked is a type with rules beyond its fields. check runs after its fields are read.
 type checked interface {
 	check(r *reader, n *node, path string)
@@ -67,6 +72,10 @@ func (r *reader) value(n *node, v reflect.Value, path string) {
 		v.Set(reflect.New(v.Type().Elem()))
 		r.value(n, v.Elem(), path)
 	case reflect.Struct:
+		if form, ok := v.Addr().Interface().(short); ok && n.kind == text {
+			form.word(r, n, path)
+			return
+		}
 		r.object(n, v, path)
 		if rules, ok := v.Addr().Interface().(checked); ok && n.kind == mapping {
 			rules.check(r, n, path)

@@ -24,6 +24,7 @@ func (s *Scenario) check(r *reader, n *node, _ string) {
 	r.checkFaults(s, n)
 	r.later(func(s *Scenario) {
 		r.checkOrder(s, n.get("contract"))
+		r.checkExternal(s, n)
 		r.parseAll(s, n)
 	})
 }
@@ -88,10 +89,7 @@ func (p *Probe) check(r *reader, n *node, path string) {
 		return
 	}
 	if at := n.get("http"); at != nil && at.kind == text {
-		u, err := url.Parse(p.HTTP)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			r.fail(at, joined(path, "http"), "%q is not a web address: write http://host:port/path", p.HTTP)
-		}
+		r.checkWebAddress(at, joined(path, "http"), p.HTTP)
 		if n.get("status") == nil {
 			p.Status = 200
 		}
@@ -157,7 +155,7 @@ func (s *Scenario) kept() queue.Order { return queue.OrderTopic }
 // checkOrder refuses an order promise that the target cannot keep, or that nothing in the workload shows.
 func (r *reader) checkOrder(s *Scenario, n *node) {
 	at := n.get("order")
-	if at == nil {
+	if at == nil || s.Workload.IsExternal() {
 		return
 	}
 	kept := s.kept()

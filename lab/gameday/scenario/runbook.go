@@ -101,11 +101,26 @@ func (s *Scenario) writeSetup(b *strings.Builder) {
 	}
 	w := s.Workload
 	fmt.Fprintf(b, "\n## System and load\n\n- Target: %s\n", target)
+	if w.IsExternal() {
+		s.writeExternal(b)
+		return
+	}
 	fmt.Fprintf(b, "- Load: %d producers send %s of %s together, %d consumers process and ack", w.Producers, w.Rate, w.Size, w.Consumers)
 	if w.Ack == "early" {
 		b.WriteString(" (before the work)")
 	}
 	b.WriteString("\n")
+}
+
+// writeExternal says what the application is, and by what it is seen.
+func (s *Scenario) writeExternal(b *strings.Builder) {
+	fmt.Fprintf(b, "- Load: %s\n", s.Workload)
+	for _, a := range s.Workload.External {
+		fmt.Fprintf(b, "   - %s: `%s`\n", a.Name, strings.Join(a.Command, " "))
+	}
+	for _, line := range s.Observe.lines() {
+		fmt.Fprintf(b, "- Seen by: %s\n", line)
+	}
 }
 
 func (s *Scenario) writeSteps(b *strings.Builder) {
@@ -170,7 +185,7 @@ func goCall(verb, target string) string {
 	switch {
 	case verb == "kill":
 		return fmt.Sprintf("cluster.InjectBrokerFailure(ctx, stream, %q)", target)
-	case verb == "crash":
+	case verb == "crash" && strings.HasPrefix(target, "consumer"):
 		return fmt.Sprintf("workload.Crash(ctx, %q)", target)
 	case verb == "pause" && named:
 		return fmt.Sprintf("cluster.Pause(ctx, %q)", target)

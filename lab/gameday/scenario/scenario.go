@@ -21,7 +21,8 @@ type Scenario struct {
 	Roles         map[string]string `yaml:"roles" doc:"Who plays which part; an empty name is filled by --role or asked for."`
 	Prerequisites []Prerequisite    `yaml:"prerequisites" doc:"What must hold before the run begins."`
 	Target        Target            `yaml:"target" doc:"The system under test." required:"target: { cluster: { embedded: nats, nodes: 3 } }"`
-	Workload      Workload          `yaml:"workload" doc:"The load that havoq makes."`
+	Workload      Workload          `yaml:"workload" doc:"The load that havoq makes; or external, your own application."`
+	Observe       *Observe          `yaml:"observe" doc:"How havoq sees what your own application was given and what it did."`
 	Contract      Contract          `yaml:"contract" doc:"The delivery promise. What it names is judged in every run, beside the criteria."`
 	Faults        []Fault           `yaml:"faults" doc:"Named faults, for phases to inject and recover by name."`
 	Probes        map[string]Probe  `yaml:"probes" doc:"Questions to the system under test, asked all along; for criteria and guards."`
@@ -77,8 +78,9 @@ type Cluster struct {
 	Port     int    `yaml:"port" doc:"First client port; missing: free ports." min:"1" max:"65000"`
 }
 
-// Workload is havoq's own load.
+// Workload is havoq's own load; or, with External, the user's own application, and then nothing else is set.
 type Workload struct {
+	External  []App    `yaml:"external" doc:"Your own application: programs that havoq starts and stops. The word external alone: it runs by itself."` // nil: havoq's own load
 	Producers int      `yaml:"producers" doc:"How many producers." default:"2" min:"1" max:"1000"`
 	Consumers int      `yaml:"consumers" doc:"How many consumers share the work." default:"2" min:"1" max:"1000"`
 	Rate      Rate     `yaml:"rate" doc:"Messages per second, of all producers together." default:"1000/s"`
@@ -104,9 +106,9 @@ type Act struct {
 	Kill    string   `yaml:"kill" doc:"kill -9 of a node: n1, leader, follower, all." example:"leader"`
 	Pause   string   `yaml:"pause" doc:"SIGSTOP of a node: it is there, and answers nothing." example:"leader"`
 	Stop    string   `yaml:"stop" doc:"Graceful stop of a node." example:"n1"`
-	Restart string   `yaml:"restart" doc:"Graceful stop and start of a node; each: one node after the other." example:"each"`
+	Restart string   `yaml:"restart" doc:"Graceful stop and start of a node, or of one of your own programs; each: one node after the other." example:"each"`
 	Wipe    string   `yaml:"wipe" doc:"kill -9 of a node, and its disk is lost." example:"leader"`
-	Crash   string   `yaml:"crash" doc:"Consumers die with what they have in hand, until they are started again: consumers, or consumer-1." example:"consumers"`
+	Crash   string   `yaml:"crash" doc:"Consumers die with what they have in hand, until they are started again: consumers, consumer-1, or (kill -9) one of your own programs." example:"consumers"`
 	For     Duration `yaml:"for" doc:"Lease: taken back after this. Missing: in force until recover." min:"1ms" max:"24h"`
 }
 

@@ -38,6 +38,10 @@ func Schema() ([]byte, error) {
 			return nil, fmt.Errorf("scenario: schema: type %s is not in it", t.Name())
 		}
 		annotate(def, t)
+		if as := wordForm(t); as != nil {
+			as.Description = def.Description
+			s.Definitions[t.Name()] = &jsonschema.Schema{OneOf: []*jsonschema.Schema{as, def}}
+		}
 	}
 	text, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -51,7 +55,20 @@ func objects() []reflect.Type {
 	return []reflect.Type{
 		reflect.TypeFor[Prerequisite](), reflect.TypeFor[Target](), reflect.TypeFor[Cluster](), reflect.TypeFor[Workload](),
 		reflect.TypeFor[Contract](), reflect.TypeFor[Fault](), reflect.TypeFor[Act](), reflect.TypeFor[Probe](), reflect.TypeFor[Phase](),
+		reflect.TypeFor[App](), reflect.TypeFor[Ready](), reflect.TypeFor[Observe](), reflect.TypeFor[Input](), reflect.TypeFor[Output](),
+		reflect.TypeFor[Effect](), reflect.TypeFor[Collect](),
 	}
+}
+
+// wordForm describes a struct that can be written as one word; nil: it cannot.
+func wordForm(t reflect.Type) *jsonschema.Schema {
+	switch t {
+	case reflect.TypeFor[Workload]():
+		return &jsonschema.Schema{Type: "string", Enum: []any{"external"}}
+	case reflect.TypeFor[Input](), reflect.TypeFor[Output]():
+		return word(`^[^*> \t\n]+$`, "The topic.", "orders")
+	}
+	return nil
 }
 
 // annotate adds to a struct's schema what its tags say.
@@ -79,6 +96,11 @@ func annotate(s *jsonschema.Schema, t reflect.Type) {
 		s.OneOf = oneOf(Verbs()...)
 	case reflect.TypeFor[Probe]():
 		s.OneOf = oneOf("http", "command")
+	case reflect.TypeFor[Effect]():
+		s.OneOf = oneOf("sql", "http", "command")
+		s.DependentRequired = map[string][]string{"sql": {"query"}, "query": {"sql"}, "http": {"ids"}, "ids": {"http"}}
+	case reflect.TypeFor[Observe]():
+		s.AnyOf = oneOf("output", "effect", "collect")
 	}
 }
 
@@ -166,6 +188,14 @@ func (Duration) JSONSchema() *jsonschema.Schema {
 		PropertyNames: &jsonschema.Schema{Not: &jsonschema.Schema{Enum: []any{"until", "max"}}},
 		Description:   "One time span for each timing; --set timing=NAME chooses.", Examples: []any{map[string]any{"quick": "5s", "full": "5m"}},
 	}}}
+}
+
+// JSONSchema describes the variables of a program.
+func (Env) JSONSchema() *jsonschema.Schema {
+	return &jsonschema.Schema{
+		Type: "object", PropertyNames: &jsonschema.Schema{Pattern: `^[A-Za-z_][A-Za-z0-9_]*$`},
+		AdditionalProperties: &jsonschema.Schema{Type: "string"},
+	}
 }
 
 // JSONSchema describes a rate.

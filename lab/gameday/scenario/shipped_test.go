@@ -101,6 +101,11 @@ func TestRunbook(t *testing.T) {
 	} {
 		golden(t, filepath.Join("testdata", "runbook", c.file), scenario.Runbook(shipped(t, c.name, c.set)))
 	}
+	s, err := scenario.ParseFile("testdata/external.yaml", scenario.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, filepath.Join("testdata", "runbook", "external.md"), scenario.Runbook(s))
 }
 
 func compiled(t *testing.T) *jsonschema.Schema {
@@ -152,12 +157,14 @@ func TestSchemaAcceptsWhatIsShipped(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	v, err := asJSON(t, readFile(t, "testdata/everything.yaml"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := schema.Validate(v); err != nil {
-		t.Errorf("everything: %v", err)
+	for _, file := range []string{"testdata/everything.yaml", "testdata/external.yaml", "testdata/external-alone.yaml"} {
+		v, err := asJSON(t, readFile(t, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := schema.Validate(v); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
 	}
 }
 
@@ -170,6 +177,8 @@ func TestSchemaRefusesWhatIsBrokenInOnePlace(t *testing.T) {
 		"probe-with-both", "quoted-needed", "rate-negative", "rate-without-unit", "rate-words", "size-without-unit", "target-both",
 		"two-verbs-in-a-step", "two-verbs-in-an-act", "unknown-key", "unknown-nested-key", "unknown-step", "unknown-verb",
 		"until-unknown", "until-without-max", "wrong-shapes",
+		"external-env", "external-programs", "external-word", "observe-effect-kinds", "observe-effect-sql", "observe-nothing",
+		"observe-same-topic", "observe-topics",
 	} {
 		v, err := asJSON(t, readFile(t, "testdata/broken/"+name+".yaml"))
 		if err != nil {
