@@ -45,7 +45,7 @@ func command(ctx context.Context, args []string, std streams) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return badInput(fmt.Errorf("%w; see %s --help", err, c.CommandPath()))
 	})
-	root.AddCommand(runCommand(std), verifyCommand(std), reportCommand(std), benchCommand(std), scenarioCommand(std), versionCommand(std))
+	root.AddCommand(runCommand(std), verifyCommand(std), reportCommand(std), historyCommand(std), benchCommand(std), scenarioCommand(std), versionCommand(std))
 	err := root.ExecuteContext(ctx)
 	var code *exitError
 	switch {

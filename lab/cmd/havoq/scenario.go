@@ -17,6 +17,8 @@ func scenarioCommand(std streams) *cobra.Command {
 			"  havoq scenario validate my-scenario.yaml\n" +
 			"  havoq scenario runbook primary-broker-failure > runbook.md\n" +
 			"  havoq scenario schema > havoq.schema.json   # for your editor",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(scenarioList(std), scenarioValidate(std), scenarioSchema(std), scenarioRunbook(std), scenarioShow(std))
 	return c
