@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/havoqlab/havoq/history"
 )
 
 // Observe says how havoq sees what the user's own application was given (Input) and what it did: at least one of Output, Effect
@@ -107,8 +109,8 @@ func (r *reader) checkID(n *node, key, path, own, all string) string {
 }
 
 func (r *reader) checkExpression(n *node, path, text string) {
-	if text == "" {
-		r.fail(n, path, `empty: say where the ID is, "header.order-id" or "body.order_id"`)
+	if _, err := history.ParseExpression(text); err != nil {
+		r.fail(n, path, "%v", err)
 	}
 }
 
