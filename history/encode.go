@@ -66,20 +66,25 @@ func cut(detail string) string {
 	return detail[:keep] + note
 }
 
-// add appends an event that was checked and whose At is not before the last one's.
+// add appends an event that was checked and whose At is not before the last one's. The parts hand the buffer on to each other,
+// because one that is not in a field can stay in registers.
 func (c *encoder) add(e *Event) {
+	b := c.buf
 	if c.open < 0 {
-		c.open = len(c.buf)
-		c.buf = append(c.buf, blockMark...)
-		c.buf = append(c.buf, 0, 0, 0, 0, 0, 0, 0, 0)
+		c.open = len(b)
+		b = append(b, blockMark...)
+		b = append(b, 0, 0, 0, 0, 0, 0, 0, 0)
 	}
-	start := len(c.buf)
-	c.buf = append(c.buf, byte(e.Kind), 0, 0)
-	c.buf = binary.AppendUvarint(c.buf, uint64(e.At-c.at))
+	start := len(b)
+	b = append(b, byte(e.Kind), 0, 0)
+	b = binary.AppendUvarint(b, uint64(e.At-c.at))
 	c.at = e.At
-	mask := c.message(e) | c.numbers(e) | c.words(e)
-	binary.LittleEndian.PutUint16(c.buf[start+1:], mask)
-	if len(c.buf)-c.open >= blockTarget {
+	b, message := c.message(b, e)
+	b, numbers := c.numbers(b, e)
+	b, words := c.words(b, e)
+	binary.LittleEndian.PutUint16(b[start+1:], message|numbers|words)
+	c.buf = b
+	if len(b)-c.open >= blockTarget {
 		c.seal()
 	}
 }
@@ -113,7 +118,7 @@ func blockSum(seed uint32, offset int64, rest []byte) uint32 {
 }
 
 // message appends flags and identity.
-func (c *encoder) message(e *Event) (mask uint16) {
+func (c *encoder) message(b []byte, e *Event) (out []byte, mask uint16) {
 	flags := byte(e.Outcome) | byte(e.Damage)<<damageShift
 	if e.Ack {
 		flags |= ackFlag
@@ -123,136 +128,134 @@ func (c *encoder) message(e *Event) (mask uint16) {
 	}
 	if flags != 0 {
 		mask |= hasFlags
-		c.buf = append(c.buf, flags)
+		b = append(b, flags)
 	}
 	if e.Identity == (queue.Identity{}) {
-		return mask
+		return b, mask
 	}
 	mask |= hasTrack
 	var expected uint64
-	if t := c.track(e.Identity); t != nil {
+	b, t := c.track(b, e.Identity)
+	if t != nil {
 		expected = t.next[slot(e.Kind)]
 		t.next[slot(e.Kind)] = e.Identity.Seq + 1
 	}
 	if e.Identity.Seq != expected {
 		mask |= hasSeq
-		c.buf = appendSigned(c.buf, int64(e.Identity.Seq-expected))
+		b = appendSigned(b, int64(e.Identity.Seq-expected))
 	}
-	return mask
+	return b, mask
 }
 
 // track appends a reference to the identity's track and returns its counts, or nil if it has none because there are too many.
-func (c *encoder) track(id queue.Identity) *trackCount {
+func (c *encoder) track(b []byte, id queue.Identity) ([]byte, *trackCount) {
 	key := trackKey{id.Run, id.Producer, id.Epoch, id.Stream}
 	hot := &c.trackHot[(id.Producer^uint32(id.Stream)*31^uint32(id.Epoch)*7)%uint32(len(c.trackHot))]
 	if hot.ref == 0 || hot.key != key {
 		number, known := c.trackRefs[key]
 		if !known {
-			return c.newTrack(key)
+			return c.newTrack(b, key)
 		}
 		hot.key, hot.ref = key, number+1
 	}
-	c.buf = binary.AppendUvarint(c.buf, uint64(hot.ref)+1)
-	return &c.tracks[hot.ref-1]
+	return binary.AppendUvarint(b, uint64(hot.ref)+1), &c.tracks[hot.ref-1]
 }
 
-func (c *encoder) newTrack(key trackKey) (t *trackCount) {
+func (c *encoder) newTrack(b []byte, key trackKey) ([]byte, *trackCount) {
 	how := byte(0)
+	var t *trackCount
 	if len(c.tracks) < maxTracks {
 		how = 1
 		c.trackRefs[key] = uint32(len(c.tracks))
 		c.tracks = append(c.tracks, trackCount{key: key})
 		t = &c.tracks[len(c.tracks)-1]
 	}
-	c.buf = append(c.buf, how)
-	c.buf = binary.LittleEndian.AppendUint32(c.buf, key.run)
-	c.buf = binary.LittleEndian.AppendUint32(c.buf, key.producer)
-	c.buf = binary.LittleEndian.AppendUint16(c.buf, key.epoch)
-	c.buf = binary.LittleEndian.AppendUint16(c.buf, key.stream)
-	return t
+	b = append(b, how)
+	b = binary.LittleEndian.AppendUint32(b, key.run)
+	b = binary.LittleEndian.AppendUint32(b, key.producer)
+	b = binary.LittleEndian.AppendUint16(b, key.epoch)
+	b = binary.LittleEndian.AppendUint16(b, key.stream)
+	return b, t
 }
 
 // numbers appends the numeric fields.
-func (c *encoder) numbers(e *Event) (mask uint16) {
+func (c *encoder) numbers(b []byte, e *Event) (out []byte, mask uint16) {
 	if e.Back != 0 {
 		mask |= hasBack
-		c.buf = binary.AppendUvarint(c.buf, uint64(e.Back))
+		b = binary.AppendUvarint(b, uint64(e.Back))
 	}
 	if e.Attempt != 0 {
 		mask |= hasAttempt
-		c.buf = appendSigned(c.buf, int64(e.Attempt))
+		b = appendSigned(b, int64(e.Attempt))
 	}
 	if e.Partition != 0 {
 		mask |= hasPartition
-		c.buf = appendSigned(c.buf, int64(e.Partition))
+		b = appendSigned(b, int64(e.Partition))
 	}
 	if e.Intended != 0 {
 		mask |= hasIntended
-		c.buf = appendSigned(c.buf, e.At-e.Intended)
+		b = appendSigned(b, e.At-e.Intended)
 	}
 	if e.Offset != 0 {
 		mask |= hasOffset
-		c.buf = appendSigned(c.buf, e.Offset-c.offset[slot(e.Kind)])
+		b = appendSigned(b, e.Offset-c.offset[slot(e.Kind)])
 		c.offset[slot(e.Kind)] = e.Offset
 	}
 	if e.Claim != 0 {
 		mask |= hasClaim
-		c.buf = appendSigned(c.buf, e.Claim)
+		b = appendSigned(b, e.Claim)
 	}
-	return mask | c.value(e.Value)
+	b, whole := value(b, e.Value)
+	return b, mask | whole
 }
 
 // value appends a measured value: most are whole numbers.
-func (c *encoder) value(v float64) uint16 {
+func value(b []byte, v float64) (out []byte, mask uint16) {
 	bits := math.Float64bits(v)
 	if bits == 0 {
-		return 0
+		return b, 0
 	}
 	if v != 0 && math.Abs(v) <= 1<<53 && v == math.Trunc(v) {
-		c.buf = appendSigned(c.buf, int64(v))
-		return hasWhole
+		return appendSigned(b, int64(v)), hasWhole
 	}
-	c.buf = binary.LittleEndian.AppendUint64(c.buf, bits)
-	return hasFloat
+	return binary.LittleEndian.AppendUint64(b, bits), hasFloat
 }
 
 // words appends the text fields.
-func (c *encoder) words(e *Event) (mask uint16) {
+func (c *encoder) words(b []byte, e *Event) (out []byte, mask uint16) {
 	if e.Client != "" {
 		mask |= hasClient
-		c.text(e.Client, maxTexts)
+		b = c.text(b, e.Client, maxTexts)
 	}
 	if e.Group != "" {
 		mask |= hasGroup
-		c.text(e.Group, maxTexts)
+		b = c.text(b, e.Group, maxTexts)
 	}
 	if e.Name != "" {
 		mask |= hasName
-		c.text(e.Name, maxTexts)
+		b = c.text(b, e.Name, maxTexts)
 	}
 	if e.Node != "" {
 		mask |= hasNode
-		c.text(e.Node, maxTexts)
+		b = c.text(b, e.Node, maxTexts)
 	}
 	if e.Detail != "" {
 		mask |= hasDetail
-		c.text(cut(e.Detail), maxTexts/2) // details that never repeat must not crowd out the names
+		b = c.text(b, cut(e.Detail), maxTexts/2) // details that never repeat must not crowd out the names
 	}
-	return mask
+	return b, mask
 }
 
 // text appends a reference to s, which gets a number if fewer than limit have one.
-func (c *encoder) text(s string, limit int) {
+func (c *encoder) text(b []byte, s string, limit int) []byte {
 	n := uint(len(s))
 	hot := &c.textHot[(n*31+uint(s[0])*7+uint(s[n-1]))%uint(len(c.textHot))]
 	if hot.ref != 0 && hot.text == s {
-		c.buf = binary.AppendUvarint(c.buf, uint64(hot.ref)+1)
-		return
+		return binary.AppendUvarint(b, uint64(hot.ref)+1)
 	}
 	if number, known := c.texts[s]; known {
 		hot.text, hot.ref = s, number+1
-		c.buf = binary.AppendUvarint(c.buf, uint64(number)+2)
-		return
+		return binary.AppendUvarint(b, uint64(number)+2)
 	}
 	how := byte(0)
 	if len(c.texts) < limit && c.textMemory+len(s) <= maxTextMemory {
@@ -260,7 +263,7 @@ func (c *encoder) text(s string, limit int) {
 		c.texts[s] = uint32(len(c.texts))
 		c.textMemory += len(s)
 	}
-	c.buf = appendText(append(c.buf, how), s)
+	return appendText(append(b, how), s)
 }
 
 func appendSigned(b []byte, v int64) []byte {

@@ -67,6 +67,7 @@ func Hooks(c Config) queue.Hooks {
 		h.now = clock.Now
 	}
 	h.retries.limit = c.Retries
+	h.bursts.recorder = c.Recorder
 	return queue.Hooks{Open: h.open, Produce: h.produce, Receive: h.receive, Settle: h.settle}
 }
 
@@ -78,6 +79,7 @@ type hooks struct {
 	consumers atomic.Uint32
 	retries   retries
 	topics    topics
+	bursts    bursts
 }
 
 // session is what is known of one opened Producer or Consumer.
@@ -145,13 +147,15 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 	n, now := stateOf(s), h.now()
 	var here queue.Track // belongs to this topic, if known: the next message is often of the same track
 	known := false
+	b := h.bursts.take()
+	defer h.bursts.record(b)
 	for i := range ds {
 		d := &ds[i]
 		envelope, damage := examine(&d.Message, h.Run)
-		e := Event{
-			Kind: Deliver, At: now, Identity: envelope.Identity, Damage: damage, Back: envelope.Back, Group: n.group, Client: n.client,
-			Attempt: int32(d.Attempt), Partition: d.Partition, Offset: d.Offset, Claim: d.Claim,
-		}
+		e := b.next()
+		e.Kind, e.At, e.Identity, e.Damage, e.Back = Deliver, now, envelope.Identity, damage, envelope.Back
+		e.Group, e.Client, e.Attempt = n.group, n.client, int32(d.Attempt)
+		e.Partition, e.Offset, e.Claim = d.Partition, d.Offset, d.Claim
 		if damage == Sound || damage == CorruptPayload {
 			e.Intended = envelope.SentAt.UnixNano() - h.start // on the wall clock: that is what envelopes carry
 			switch track := envelope.Track(); {
@@ -165,7 +169,6 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 		} else {
 			e.Detail = d.ID // all there is to find it by
 		}
-		h.Recorder.Record(e)
 	}
 	return ds, err
 }
@@ -176,9 +179,12 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 		return errs
 	}
 	n, now := stateOf(s), h.now()
+	b := h.bursts.take()
+	defer h.bursts.record(b)
 	for i := range ds {
-		e := about(Settle, &ds[i], h.Run)
-		e.At, e.Claim = now, ds[i].Claim
+		e := b.next()
+		about(e, &ds[i], h.Run)
+		e.Kind, e.At, e.Claim = Settle, now, ds[i].Claim
 		e.Group, e.Client, e.Ack = n.group, n.client, how.Ack
 		var err error
 		switch {
@@ -188,7 +194,6 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 			err = errNoAnswer
 		}
 		e.Outcome, e.Detail = outcomeOf(err, n.caps.ConfirmedAck)
-		h.Recorder.Record(e)
 	}
 	return errs
 }
@@ -214,10 +219,10 @@ func examine(m *queue.Message, run uint32) (queue.Envelope, Damage) {
 	return envelope, damageOf(envelope, err, run)
 }
 
-// about is an event about a delivery, whose message is known by its envelope alone.
-func about(kind Kind, d *queue.Delivery, run uint32) Event {
+// about fills in what an event says of a delivery, whose message is known by its envelope alone.
+func about(e *Event, d *queue.Delivery, run uint32) {
 	envelope, err := envelopeOf(&d.Message)
-	return Event{Kind: kind, Identity: envelope.Identity, Damage: damageOf(envelope, err, run), Name: readFrom(d)}
+	e.Identity, e.Damage, e.Name = envelope.Identity, damageOf(envelope, err, run), readFrom(d)
 }
 
 // envelopeOf reads m's envelope without checking the payload against it.
@@ -250,7 +255,7 @@ func damageOf(envelope queue.Envelope, err error, run uint32) Damage {
 //
 // Its identity is zero, and its Damage says why, if d carries no envelope of this run.
 func ProcessedEvent(d *queue.Delivery, client string, run uint32) Event {
-	e := about(Processed, d, run)
-	e.Group, e.Client = d.Group, client
+	e := Event{Kind: Processed, Group: d.Group, Client: client}
+	about(&e, d, run)
 	return e
 }

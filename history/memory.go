@@ -21,16 +21,29 @@ var _ Recorder = (*Memory)(nil)
 
 // Record keeps e. As in a Writer, an At of 0 becomes Now, and At never goes backwards.
 func (m *Memory) Record(e Event) {
+	m.RecordBatch([]Event{e})
+}
+
+// RecordBatch keeps events, with one reading of the clock.
+func (m *Memory) RecordBatch(events []Event) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if e.At == 0 {
-		e.At = m.now()
-	}
-	e.At = max(e.At, 1)
+	last, now := int64(1), int64(0)
 	if n := len(m.events); n > 0 {
-		e.At = max(e.At, m.events[n-1].At)
+		last = m.events[n-1].At
 	}
-	m.events = append(m.events, e)
+	m.events = append(m.events, events...)
+	for i := len(m.events) - len(events); i < len(m.events); i++ {
+		e := &m.events[i]
+		if e.At == 0 {
+			if now == 0 {
+				now = m.now()
+			}
+			e.At = now
+		}
+		e.At = max(e.At, last)
+		last = e.At
+	}
 }
 
 // Now is the time since Start in nanoseconds.

@@ -45,14 +45,30 @@ func (s *sent) envelope() queue.Envelope {
 	return queue.Envelope{Identity: s.identity, Back: s.back, SentAt: time.Unix(0, s.at)}
 }
 
-// batch is one call of Produce.
+// batch is one call of Produce. It is used as a value, so that the function for its results holds it and nothing else is made.
 type batch struct {
 	hooks    *hooks
 	session  *session
 	messages []queue.Message // the application's
-	sealed   []queue.Message
+	sealed   []queue.Message // copies
 	sent     []sent
+	room     []queue.Header // for the first headers, empty
 	done     func(i int, r queue.Result)
+}
+
+// alone is the memory of a batch of one message, in one piece.
+type alone struct {
+	sealed [1]queue.Message
+	sent   [1]sent
+	room   [1]queue.Header
+}
+
+func newBatch(n int) batch {
+	if n == 1 {
+		a := new(alone)
+		return batch{sealed: a.sealed[:], sent: a.sent[:], room: a.room[:0]}
+	}
+	return batch{sealed: make([]queue.Message, n), sent: make([]sent, n)}
 }
 
 func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
@@ -60,27 +76,29 @@ func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.
 		next(ctx, messages, done)
 		return
 	}
-	b := &batch{
-		hooks: h, session: stateOf(s), messages: messages, done: done,
-		sealed: make([]queue.Message, len(messages)), sent: make([]sent, len(messages)),
-	}
+	b := newBatch(len(messages))
+	b.hooks, b.session, b.messages, b.done = h, stateOf(s), messages, done
+	copy(b.sealed, messages)
 	b.identify()
-	now := h.now()
+	b.seal()
+	b.invoke()
+	next(ctx, b.sealed, func(i int, r queue.Result) { b.result(i, r) })
+}
+
+// invoke records that the messages are about to be sent.
+func (b batch) invoke() {
+	h, now := b.hooks, b.hooks.now()
+	events := h.bursts.take()
+	defer h.bursts.record(events)
 	for i := range b.sent {
-		m := &b.sent[i]
-		if b.sealed[i] = messages[i]; !m.carried {
-			b.sealed[i] = queue.Seal(messages[i], m.envelope())
-		}
-		h.Recorder.Record(Event{
-			Kind: Invoke, At: now, Identity: m.identity, Back: m.back, Attempt: m.attempt,
-			Intended: m.at - h.start, Client: b.session.client, Name: b.name(m),
-		})
+		m, e := &b.sent[i], events.next()
+		e.Kind, e.At, e.Identity, e.Back, e.Attempt = Invoke, now, m.identity, m.back, m.attempt
+		e.Intended, e.Client, e.Name = m.at-h.start, b.session.client, b.name(m)
 	}
-	next(ctx, b.sealed, b.result)
 }
 
 // identify gives each message its envelope: its own, that of the attempt before, or a new one.
-func (b *batch) identify() {
+func (b batch) identify() {
 	fresh := 0
 	for i := range b.messages {
 		if !b.known(i) {
@@ -93,7 +111,7 @@ func (b *batch) identify() {
 }
 
 // known finds the identity of a message that has been sent before.
-func (b *batch) known(i int) bool {
+func (b batch) known(i int) bool {
 	m, s := &b.messages[i], &b.sent[i]
 	own, err := envelopeOf(m)
 	carries := err == nil && own.Run == b.hooks.Run
@@ -118,7 +136,7 @@ func (b *batch) known(i int) bool {
 }
 
 // number gives the batch's new messages the next numbers of the track, in their order.
-func (t *track) number(b *batch, fresh int) {
+func (t *track) number(b batch, fresh int) {
 	now := time.Now().UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -165,7 +183,7 @@ func (t *track) reserve(n uint64) {
 }
 
 // name is the topic of a message that goes elsewhere than its identity says.
-func (b *batch) name(s *sent) string {
+func (b batch) name(s *sent) string {
 	if s.elsewhere {
 		return b.session.topic
 	}
@@ -173,7 +191,7 @@ func (b *batch) name(s *sent) string {
 }
 
 // result records what became of a message, and then tells the application.
-func (b *batch) result(i int, r queue.Result) {
+func (b batch) result(i int, r queue.Result) {
 	h, s := b.hooks, &b.sent[i]
 	e := Event{
 		Kind: Outcome, Identity: s.identity, Attempt: s.attempt,

@@ -41,14 +41,38 @@ func (t *tee) Now() int64 {
 func (t *tee) Record(e Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if e.At == 0 && t.now != nil {
-		e.At = t.now()
+	if e.At == 0 {
+		e.At = t.Now()
 	}
+	t.order(&e)
+	for _, r := range t.recorders {
+		r.Record(e)
+	}
+}
+
+// RecordBatch is Record for many, with one reading of the clock.
+func (t *tee) RecordBatch(events []Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := int64(0)
+	for i := range events {
+		if events[i].At == 0 {
+			if now == 0 {
+				now = t.Now()
+			}
+			events[i].At = now
+		}
+		t.order(&events[i])
+	}
+	for _, r := range t.recorders {
+		RecordAll(r, events)
+	}
+}
+
+// order keeps times, where they are known, from going backwards. It is called with mu held.
+func (t *tee) order(e *Event) {
 	if e.At != 0 {
 		e.At = max(e.At, t.last, 1)
 		t.last = e.At
-	}
-	for _, r := range t.recorders {
-		r.Record(e)
 	}
 }

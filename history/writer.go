@@ -14,6 +14,7 @@ const (
 	flushEvery = 100 * time.Millisecond // no event waits longer in memory
 	flushSize  = 2 * blockTarget        // so much is written in the background at once
 	bufferSize = 4 << 20                // with so much unwritten, Record waits for the disk
+	maxBatch   = 1024                   // so many events are recorded at once, then it is seen how much is unwritten
 )
 
 // Writer records events to a file. All its methods may be called concurrently.
@@ -107,20 +108,40 @@ func (w *Writer) Now() int64 { return int64(w.age + time.Since(w.base)) }
 // or when 4 MiB are unwritten. An event that cannot be recorded makes an error of Err and Close, and
 // an End after it is not recorded either.
 func (w *Writer) Record(e Event) {
-	w.mu.Lock()
-	if !w.admit(&e) {
-		w.mu.Unlock()
-		return
+	w.record([]Event{e})
+}
+
+// RecordBatch records events as Record does, with one reading of the clock for those whose At is 0.
+func (w *Writer) RecordBatch(events []Event) {
+	for len(events) > 0 {
+		n := min(len(events), maxBatch)
+		w.record(events[:n])
+		events = events[n:]
 	}
-	if len(w.enc.buf) == 0 {
+}
+
+func (w *Writer) record(events []Event) {
+	w.mu.Lock()
+	if len(w.enc.buf) == 0 && !w.broken && !w.closed {
 		w.due.Reset(flushEvery)
 	}
-	if e.At == 0 {
-		e.At = w.Now()
+	urgent, clock := false, int64(0)
+	for i := range events {
+		e := &events[i]
+		if !w.admit(e) {
+			continue
+		}
+		if e.At == 0 {
+			if clock == 0 {
+				clock = w.Now()
+			}
+			e.At = clock
+		}
+		e.At = max(e.At, w.enc.at, 1) // not 0, which means "not stamped" to whoever records it again
+		w.enc.add(e)
+		urgent = urgent || atOnce(e.Kind)
 	}
-	e.At = max(e.At, w.enc.at, 1) // not 0, which means "not stamped" to whoever records it again
-	w.enc.add(&e)
-	now := atOnce(e.Kind) || len(w.enc.buf) >= bufferSize
+	now := urgent || len(w.enc.buf) >= bufferSize
 	ask := !now && !w.asked && len(w.enc.buf) >= flushSize
 	w.asked = w.asked || ask
 	w.mu.Unlock()

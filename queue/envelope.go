@@ -47,7 +47,8 @@ type Envelope struct {
 // sum 4, and a CRC-32C of those 36 bytes 4. In the header it is base64url without padding, 54 characters.
 const (
 	envelopeSize = 40
-	envelopeText = 54
+	// EnvelopeText is the length of the header value.
+	EnvelopeText = 54
 )
 
 // envelopeCode is a constant: strict, so that no two texts are the same envelope.
@@ -72,6 +73,12 @@ func Checksum(m *Message) uint32 {
 
 // Text returns the header value.
 func (e Envelope) Text() string {
+	var text [EnvelopeText]byte
+	return string(e.Append(text[:0]))
+}
+
+// Append appends the header value, EnvelopeText bytes, to b: for whoever writes many.
+func (e Envelope) Append(b []byte) []byte {
 	var raw [envelopeSize]byte
 	binary.BigEndian.PutUint32(raw[0:], e.Run)
 	binary.BigEndian.PutUint32(raw[4:], e.Producer)
@@ -84,15 +91,13 @@ func (e Envelope) Text() string {
 	}
 	binary.BigEndian.PutUint32(raw[32:], e.Sum)
 	binary.BigEndian.PutUint32(raw[36:], checksumShort(0, raw[:36]))
-	var text [envelopeText]byte
-	envelopeCode.Encode(text[:], raw[:])
-	return string(text[:])
+	return envelopeCode.AppendEncode(b, raw[:])
 }
 
 // ParseEnvelope reads a header value. Any change to it is found: the error is ErrCorruptEnvelope.
 func ParseEnvelope(text string) (Envelope, error) {
 	var raw [envelopeSize]byte
-	if len(text) != envelopeText {
+	if len(text) != EnvelopeText {
 		return Envelope{}, ErrCorruptEnvelope
 	}
 	// Decode passes over line ends: the count finds them.
