@@ -43,19 +43,3 @@ func TestDistrust(t *testing.T) {
 		})
 	}
 }
-
-func TestZeroBound(t *testing.T) {
-	// Trials without an event that it takes to say "below p" at 97.5 %: the exact figures of Clopper and Pearson.
-	for _, c := range []struct {
-		n    int64
-		p    float64
-		less bool
-	}{{368, 1e-2, true}, {367, 1e-2, false}, {3688, 1e-3, true}, {3687, 1e-3, false}, {0, 1, false}} {
-		if b := zeroBound(c.n); b < c.p != c.less {
-			t.Errorf("%d trials give %v", c.n, b)
-		}
-	}
-	if b := zeroBound(1); b < 0.97499 || b > 0.97501 {
-		t.Errorf("one trial gives %v", b)
-	}
-}

@@ -121,13 +121,14 @@ func (f *facts) send(e *history.Event) {
 		for _, name := range f.active {
 			f.met[name]++
 		}
-		if f.messages.offer(e.Identity, e.Intended) {
+		if f.messages.offer(e.Identity, e.Intended, len(f.active) > 0) {
 			p.Sent++
 			b.sent++
 		}
 		return
 	}
 	f.inFlight--
+	f.messages.answered(e.Identity)
 	f.lastSend = max(f.lastSend, e.At)
 	f.attempts++
 	p.attempts++
@@ -182,6 +183,7 @@ func (f *facts) fault(e *history.Event) {
 		f.exposed += max(f.inFlight, 0)
 	}
 	f.met[e.Name] += max(f.inFlight, 0)
+	f.messages.expose()
 	f.active[key] = e.Name
 }
 

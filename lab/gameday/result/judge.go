@@ -41,7 +41,11 @@ func Judge(in Input) (*Result, error) {
 	from := source{r, f}
 	judgeCriteria(r, in.Scenario, from)
 	judgeGuards(r, in.Scenario)
-	r.Verdict, r.Reasons = conclude(r, verdict, in.doubts(f))
+	doubts := in.doubts(f)
+	r.Verdict, r.Reasons = conclude(r, verdict, doubts)
+	doubts = r.doubts(verdict, doubts)
+	r.halves(verdict.Checks, in.Scenario, doubts)
+	r.Claims = claims(r, verdict.Checks, doubts)
 	if err := judgeExpectation(r, in.Scenario.Expect, from); err != nil {
 		return nil, err
 	}
@@ -55,6 +59,7 @@ func (r *Result) fill() {
 	r.Reasons, r.Criteria, r.Guards, r.Faults = list(r.Reasons), list(r.Criteria), list(r.Guards), list(r.Faults)
 	r.Outages, r.Drains, r.Recovery, r.Witnesses = list(r.Outages), list(r.Drains), list(r.Recovery), list(r.Witnesses)
 	r.Phases, r.Log, r.Unproven = list(r.Phases), list(r.Log), list(r.Unproven)
+	r.Claims = list(r.Claims)
 	t := &r.Timeline
 	t.Sent, t.Acked, t.Errors, t.Processed = list(t.Sent), list(t.Acked), list(t.Errors), list(t.Processed)
 	t.P50, t.P99, t.Lag = list(t.P50), list(t.P99), list(t.Lag)
@@ -140,6 +145,7 @@ func (r *Result) measure(f *facts) {
 		r.Faults[i].Exposed = f.met[r.Faults[i].Name]
 	}
 	r.Abort, r.Drains, r.Exposed, r.Groups = f.abort, f.drains, f.exposed, len(f.groups)
+	r.ExposedAcked = f.messages.exposedAcked
 	r.Phases, r.Log = f.phases.result(), f.log.result(f.end)
 	r.Timeline = f.timeline.Timeline
 	r.Timeline.Nodes = f.nodes.states

@@ -13,7 +13,9 @@ type messages struct {
 
 	offered int64
 	acked   int64
-	done    []int64 // by group: acked messages that are done
+	// exposedAcked are acked messages of which a send was under way while a fault was in force.
+	exposedAcked int64
+	done         []int64 // by group: acked messages that are done
 }
 
 type track struct {
@@ -39,6 +41,8 @@ type page struct {
 	intended [pageSize]int64
 	offered  bits
 	acked    bits
+	open     bits // a send of it is under way
+	exposed  bits // one was while a fault was in force
 	groups   []groupBits
 }
 
@@ -86,15 +90,37 @@ func (m *messages) track(id queue.Track, make bool) *track {
 	return t
 }
 
-// offer notes a call of Produce and reports whether it is the message's first.
-func (m *messages) offer(id queue.Identity, intended int64) bool {
+// offer notes a call of Produce and reports whether it is the message's first. exposed: a fault is in force.
+func (m *messages) offer(id queue.Identity, intended int64, exposed bool) bool {
 	p, i := m.page(id, true), id.Seq%pageSize
+	p.open.set(i)
+	if exposed {
+		p.exposed.set(i)
+	}
 	if !p.offered.set(i) {
 		return false
 	}
 	p.intended[i] = intended
 	m.offered++
 	return true
+}
+
+// answered notes that a call of Produce has its outcome.
+func (m *messages) answered(id queue.Identity) {
+	if p, i := m.page(id, false), id.Seq%pageSize; p != nil {
+		p.open[i/64] &^= 1 << (i % 64)
+	}
+}
+
+// expose notes that a fault begins: it meets every send that is under way.
+func (m *messages) expose() {
+	for _, t := range m.tracks {
+		for _, p := range t.pages {
+			for i := range p.open {
+				p.exposed[i] |= p.open[i]
+			}
+		}
+	}
 }
 
 // ack notes a confirmed send. first is false if it was confirmed before, or never offered.
@@ -104,6 +130,9 @@ func (m *messages) ack(id queue.Identity) (intended int64, first bool) {
 		return 0, false
 	}
 	m.acked++
+	if p.exposed.has(i) {
+		m.exposedAcked++
+	}
 	for g := range p.groups {
 		if p.groups[g].done.has(i) {
 			m.done[g]++

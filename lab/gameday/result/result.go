@@ -22,6 +22,8 @@ type Result struct {
 	Started    string                    `json:"started"` // RFC 3339
 	Seconds    float64                   `json:"seconds"`
 	Verdict    oracle.Verdict            `json:"verdict"`
+	Safety     Judgement                 `json:"safety"`             // the verdict on what befell the messages
+	Liveness   Judgement                 `json:"liveness"`           // and on everything else: progress, times, bounds
 	Expected   *bool                     `json:"expected,omitempty"` // where the scenario says what it expects
 	Expect     string                    `json:"expect,omitempty"`   // that, in words: "verdict fail, lost > 0"
 	Reasons    []string                  `json:"reasons"`
@@ -37,7 +39,11 @@ type Result struct {
 	Drains   []Drain `json:"drains"`
 	Abort    *Abort  `json:"abort,omitempty"`
 	// Exposed is how many sends (calls, retries included) were under way while a fault was in force.
-	Exposed   int64               `json:"sends_during_faults"`
+	Exposed int64 `json:"sends_during_faults"`
+	// ExposedAcked is how many acked messages had a send, of theirs and perhaps not the first, under way while a fault was in force.
+	ExposedAcked int64 `json:"acked_during_faults"`
+	// Claims say what the counts of anomalies are worth, by fault and then by message.
+	Claims    []oracle.Claim      `json:"claims"`
 	Groups    int                 `json:"groups"` // consumer groups seen
 	Downtime  Downtime            `json:"downtime"`
 	Recovery  []oracle.Recovery   `json:"recovery"`

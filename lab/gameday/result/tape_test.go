@@ -194,5 +194,6 @@ func judgeEvents(t testing.TB, events func() iter.Seq[history.Event], s *scenari
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkHalves(t, r)
 	return r
 }

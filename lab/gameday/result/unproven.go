@@ -2,7 +2,6 @@ package result
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
@@ -47,30 +46,19 @@ func unprovenFate(r *Result) (list []string) {
 	return list
 }
 
-// unprovenChance bounds the chance of what was not seen. Losses come in bursts, one fault destroying many messages, so the
-// fault is the unit; the bound by message is given only beside it.
+// unprovenChance bounds the chance of what was not seen, by the claims on the first promise of the contract.
 func unprovenChance(r *Result) (list []string) {
 	if len(r.Faults) == 0 {
 		return []string{"Any failure: no fault was injected, so this is how the system behaves when nothing breaks."}
 	}
-	if !r.Drained || !r.Complete || r.Counts.Lost > 0 || r.Anomalies[oracle.Lost].Total > 0 {
-		return nil
-	}
-	verbs := map[string]int64{}
-	for _, f := range r.Faults {
-		if verb, _, _ := strings.Cut(f.What, " "); f.Seen > 0 && verb != "" {
-			verbs[verb]++
+	for _, c := range r.Claims {
+		switch {
+		case c.Anomaly != r.Claims[0].Anomaly: // the others are in the table of claims
+		case c.Unit == oracle.PerMessage && c.Unknown == "" && c.K == 0:
+			list = append(list, "A rate of loss by message: "+c.Text+", and only given these very faults, because losses come in bursts.")
+		case c.Unknown == "" && c.K == 0:
+			list = append(list, "That it goes as well the next time: "+join(c.Text, c.Outlook)+".")
 		}
-	}
-	for _, verb := range sortedKeys(verbs) {
-		bound := criteria.Ratio.Format(zeroBound(verbs[verb]))
-		list = append(list, fmt.Sprintf("That it goes as well the next time: zero losses in %s bounds the chance of loss per %s only "+
-			"below %s (at %.1f %% confidence).", count(int(verbs[verb]), verb), verb, bound, confidence*100))
-	}
-	if n := r.Counts.Acked; n > 0 {
-		list = append(list, fmt.Sprintf("A rate of loss: zero of %s acked messages lost means fewer than 1 in %s at the same confidence, "+
-			"but only given these very faults, because losses come in bursts.",
-			criteria.Count.Format(float64(n)), criteria.Count.Format(float64(int64(1/zeroBound(n))))))
 	}
 	return list
 }
