@@ -46,6 +46,7 @@ const Blind = ", "
 const (
 	GapKeys    = "keys"    // Value keys were forgotten: the Back of the next message of each is 0, as if it were the first
 	GapRetries = "retries" // Value messages were forgotten that may be sent again: each then counts as a new one
+	GapSource  = "source"  // of Value messages the source of Group ("": of the sends) could not tell which they are: Detail says how many, which and the remedy
 )
 
 // Damage is what was wrong with a delivered message.
