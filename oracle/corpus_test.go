@@ -1,6 +1,7 @@
 package oracle_test
 
 import (
+	"fmt"
 	"maps"
 	"math"
 	"path/filepath"
@@ -13,14 +14,20 @@ import (
 
 const leastTales = 40
 
+// corpus lists the histories in a folder, which are an error if they are too few.
+func corpus(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err == nil && len(files) < leastTales {
+		err = fmt.Errorf("the corpus in %s has %d histories, and must have at least %d", dir, len(files), leastTales)
+	}
+	return files, err
+}
+
 func tales(t *testing.T) []*tale {
 	t.Helper()
-	files, err := filepath.Glob("testdata/*.txt")
+	files, err := corpus("testdata")
 	if err != nil {
 		t.Fatal(err)
-	}
-	if len(files) < leastTales {
-		t.Fatalf("the corpus in testdata has %d histories, and must have at least %d", len(files), leastTales)
 	}
 	var all []*tale
 	for _, file := range files {
@@ -32,36 +39,44 @@ func tales(t *testing.T) []*tale {
 func TestCorpus(t *testing.T) {
 	for _, s := range tales(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(s.name), ".txt"), func(t *testing.T) {
-			r := s.judge(oracle.New(oracle.Config{Contract: s.contract}))
-			if r.Verdict != s.verdict {
-				t.Errorf("verdict %s, want %s; reasons: %q", r.Verdict, s.verdict, r.Reasons)
-			}
-			got := figures(r)
-			for _, name := range oracle.Names() {
-				if _, ok := s.expect[name]; !ok && got[name] != 0 {
-					t.Errorf("%s %v, and none is expected", name, got[name])
-				}
-			}
-			for _, name := range slices.Sorted(maps.Keys(s.expect)) {
-				if math.Abs(got[name]-s.expect[name]) > 1e-9 {
-					t.Errorf("%s %v, want %v", name, got[name], s.expect[name])
-				}
-			}
-			for _, c := range r.Checks {
-				if want, ok := s.checks[c.Expr]; ok && c.Verdict != want {
-					t.Errorf("%s is %s, want %s", c.Expr, c.Verdict, want)
-				}
-			}
-			for _, part := range s.reasons {
-				if !strings.Contains(strings.Join(r.Reasons, "\n"), part) {
-					t.Errorf("the reasons %q do not say %q", r.Reasons, part)
-				}
-			}
-			if (r.Verdict == oracle.Pass) != (len(r.Reasons) == 0) {
-				t.Errorf("verdict %s with reasons %q", r.Verdict, r.Reasons)
+			for _, difference := range s.differences(judgeWith(t, oracle.Config{Contract: s.contract}, s.events)) {
+				t.Error(difference)
 			}
 		})
 	}
+}
+
+// differences is what a judgement has otherwise than the tale expects.
+func (s *tale) differences(r oracle.Result) (all []string) {
+	add := func(format string, args ...any) { all = append(all, fmt.Sprintf(format, args...)) }
+	if r.Verdict != s.verdict {
+		add("verdict %s, want %s; reasons: %q", r.Verdict, s.verdict, r.Reasons)
+	}
+	got := figures(r)
+	for _, name := range oracle.Names() {
+		if _, ok := s.expect[name]; !ok && got[name] != 0 {
+			add("%s %v, and none is expected", name, got[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.expect)) {
+		if math.Abs(got[name]-s.expect[name]) > 1e-9 {
+			add("%s %v, want %v", name, got[name], s.expect[name])
+		}
+	}
+	for _, c := range r.Checks {
+		if want, ok := s.checks[c.Expr]; ok && c.Verdict != want {
+			add("%s is %s, want %s", c.Expr, c.Verdict, want)
+		}
+	}
+	for _, part := range s.reasons {
+		if !strings.Contains(strings.Join(r.Reasons, "\n"), part) {
+			add("the reasons %q do not say %q", r.Reasons, part)
+		}
+	}
+	if (r.Verdict == oracle.Pass) != (len(r.Reasons) == 0) {
+		add("verdict %s with reasons %q", r.Verdict, r.Reasons)
+	}
+	return all
 }
 
 // Every history that fails does so by the checks that it names: without one of them, the judgement of that check is gone, and

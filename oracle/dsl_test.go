@@ -162,13 +162,18 @@ func (s *tale) event(verb string, args []string, options map[string]string) erro
 	case "notsent":
 		e.Kind = history.NotSent
 		return s.value(e, args[0])
+	case "strange":
+		s.add(history.Event{Kind: history.Kind(number(map[string]string{"kind": args[0]}, "kind"))})
+		return nil
 	case "gap":
 		e.Kind, e.Name = history.Gap, args[0]
 		return s.value(e, args[1])
 	case "reserve":
 		e.Kind = history.Reserve
 		return s.messages(args[0], args[1], func(id queue.Identity) error {
-			e.Identity = id
+			if e.Identity = id; options["run"] != "" {
+				e.Identity.Run = uint32(number(options, "run"))
+			}
 			return s.value(e, args[2])
 		})
 	}
@@ -332,6 +337,11 @@ func figures(r oracle.Result) map[string]float64 {
 		m[o.Side+".outages"]++
 		m[o.Side+".seconds"] += o.Seconds()
 	}
+	if len(r.Faults) > 0 {
+		f := r.Faults[0]
+		m["begin"], m["seen"], m["heal"], m["gone"] = seconds(f.Begin), seconds(f.Seen), seconds(f.Heal), seconds(f.Gone)
+		m["hits"] = float64(f.Hits)
+	}
 	for i, rec := range r.Recovery {
 		suffix := ""
 		if i > 0 {
@@ -341,3 +351,5 @@ func figures(r oracle.Result) map[string]float64 {
 	}
 	return m
 }
+
+func seconds(ns int64) float64 { return time.Duration(ns).Seconds() }

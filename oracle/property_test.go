@@ -17,14 +17,18 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-// leastRuns is how many random runs each test of the correct queue makes at least.
-const leastRuns = 2000
+const (
+	// correctRuns is how many random runs of a correct queue are judged at least.
+	correctRuns = 10_000
+	// anyRuns is the same for streams of any events.
+	anyRuns = 2_000
+)
 
-// checkMany runs a property as often as rapid is told to, in parts, until it was tried leastRuns times.
-func checkMany(t *testing.T, property func(*rapid.T)) {
+// checkMany runs a property as often as rapid is told to, in parts, until it was tried least times.
+func checkMany(t *testing.T, least int, property func(*rapid.T)) {
 	t.Helper()
 	runs := 0
-	for part := 0; runs < leastRuns; part++ {
+	for part := 0; runs < least; part++ {
 		t.Run(fmt.Sprint("part", part), rapid.MakeCheck(func(rt *rapid.T) {
 			runs++
 			property(rt)
@@ -119,7 +123,7 @@ func story(events []history.Event) (text string) {
 // A correct queue is never accused, whatever the interleaving.
 func TestCorrectRunsAreNotAccused(t *testing.T) {
 	passed := 0
-	checkMany(t, func(t *rapid.T) {
+	checkMany(t, correctRuns, func(t *rapid.T) {
 		s := &sim{contract: drawContract(t), choices: drawChoices(t, 60*rapid.IntRange(0, 1).Draw(t, "long"))}
 		s.run()
 		r := judge(s.contract, s.events)
@@ -140,7 +144,7 @@ func TestCorrectRunsAreNotAccused(t *testing.T) {
 			}
 		}
 	})
-	if passed < leastRuns/4 && !t.Failed() {
+	if passed < correctRuns/4 && !t.Failed() {
 		t.Errorf("only %d runs passed: the others proved too little", passed)
 	}
 }
@@ -202,7 +206,7 @@ func TestPlantedBugsAreFound(t *testing.T) {
 
 // Any stream of events, however odd, is judged by the definitions, and never ends in a crash.
 func TestAnyHistoryByDefinition(t *testing.T) {
-	checkMany(t, func(t *rapid.T) {
+	checkMany(t, anyRuns, func(t *rapid.T) {
 		s := &sim{contract: drawContract(t), groups: []*simGroup{{name: "a"}, {name: "b"}}}
 		if rapid.Bool().Draw(t, "at most once") {
 			s.contract.Delivery = oracle.AtMostOnce

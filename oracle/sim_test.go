@@ -1,6 +1,7 @@
 package oracle_test
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,6 +27,8 @@ type sim struct {
 	attempts []simAttempt // sends without an outcome
 	flight   []*simMessage
 	stored   map[queue.Identity]bool
+	archive  []*simMessage // all that is stored
+	faults   []string      // nodes that are down
 	chances  int
 
 	confirmed, invoked map[queue.Identity]int // places of the first
@@ -77,6 +80,9 @@ func (s *sim) next(n int) int {
 func (s *sim) emit(e history.Event) {
 	s.now += int64(time.Millisecond)
 	e.At = s.now
+	if e.Client == "" {
+		e.Client = clientOf(&e)
+	}
 	s.events = append(s.events, e)
 	note := func(m map[queue.Identity]int) {
 		if e.Name != "" {
@@ -92,6 +98,18 @@ func (s *sim) emit(e history.Event) {
 		note(s.invoked)
 	case e.Kind == history.Outcome && e.Outcome == queue.OK:
 		note(s.confirmed)
+	}
+}
+
+// clientOf names who records the event: a producer, a consumer group as if it were one client, or nobody of them.
+func clientOf(e *history.Event) string {
+	switch {
+	case e.Group != "":
+		return "group " + e.Group
+	case e.Kind == history.Invoke || e.Kind == history.Outcome:
+		return fmt.Sprint("producer ", e.Identity.Producer)
+	default:
+		return ""
 	}
 }
 
@@ -121,29 +139,37 @@ func (s *sim) run() {
 	for i := range groups {
 		s.groups = append(s.groups, &simGroup{name: string(rune('a' + i)), done: make(map[queue.Identity]bool)})
 	}
-	faulty := s.next(3) == 0
-	if faulty {
-		for _, node := range []string{"n1", "n2"} {
-			s.emit(history.Event{Kind: history.FaultBegin, Name: "kill", Node: node, Detail: "kill " + node})
-			s.emit(history.Event{Kind: history.FaultSeen, Name: "kill", Node: node, Value: 1})
-		}
+	if s.next(3) == 0 {
+		s.kill("n1")
+		s.kill("n2")
 	}
 	for len(s.choices) > 0 {
 		s.act()
 	}
-	if faulty {
-		for _, node := range []string{"n1", "n2"} {
-			s.emit(history.Event{Kind: history.HealSeen, Name: "kill", Node: node})
-		}
+	for len(s.faults) > 0 {
+		s.heal()
 	}
 	s.finish()
+}
+
+func (s *sim) kill(node string) {
+	s.faults = append(s.faults, node)
+	s.emit(history.Event{Kind: history.FaultBegin, Name: "kill", Node: node, Detail: "kill " + node})
+	s.emit(history.Event{Kind: history.FaultSeen, Name: "kill", Node: node, Value: 1})
+}
+
+func (s *sim) heal() {
+	s.emit(history.Event{Kind: history.HealSeen, Name: "kill", Node: s.faults[0]})
+	s.faults = s.faults[1:]
 }
 
 func (s *sim) act() {
 	t, g := s.tracks[s.next(len(s.tracks))], s.groups[s.next(len(s.groups))]
 	switch s.next(8) {
 	case 0, 1:
-		s.send(t)
+		for range 1 + s.next(6)/2 { // a batch: all of it is sent before the first answer
+			s.send(t)
+		}
 	case 2, 3:
 		s.answer()
 	case 4, 5:
@@ -215,6 +241,7 @@ func (s *sim) store(m *simMessage) {
 		return
 	}
 	s.stored[m.id] = true
+	s.archive = append(s.archive, m)
 	for _, g := range s.groups {
 		g.log = append(g.log, &simCopy{simMessage: m})
 	}
@@ -338,7 +365,30 @@ func (s *sim) finishOne(g *simGroup, c *simCopy) {
 
 // odd does what is allowed and seldom.
 func (s *sim) odd(g *simGroup) {
-	switch s.next(6) {
+	switch s.next(10) {
+	case 9: // a fault in between, as long as it takes
+		if len(s.faults) > 0 {
+			s.heal()
+		} else {
+			s.kill("n3")
+		}
+	case 8: // a producer is started again, and numbers anew
+		i := s.next(len(s.tracks))
+		old := s.tracks[i]
+		if len(old.retry) > 0 || slices.ContainsFunc(s.attempts, func(a simAttempt) bool { return a.track == old }) {
+			return // what is under way is answered first
+		}
+		id := old.id
+		id.Epoch, id.Seq = id.Epoch+2, 0
+		s.tracks[i] = &simTrack{id: id, lastKey: make(map[byte]uint64), keys: old.keys}
+	case 7: // a group comes late, and gets what there was from the beginning
+		if len(s.groups) < 3 && s.bug == "" {
+			late := &simGroup{name: string(rune('a' + len(s.groups))), done: make(map[queue.Identity]bool)}
+			for _, m := range s.archive {
+				late.log = append(late.log, &simCopy{simMessage: m})
+			}
+			s.groups = append(s.groups, late)
+		}
 	case 5: // a drain that comes too early, or not
 		e := history.Event{Kind: history.Drain, Group: g.name, Outcome: queue.OK, Value: float64(len(g.log) + len(g.ready) + len(g.hand))}
 		if e.Value > 0 {
@@ -356,8 +406,9 @@ func (s *sim) odd(g *simGroup) {
 			attempts = attempts[1:] // the first would hide what another group lost: it may have been that one's
 		}
 		for _, o := range attempts {
-			s.emit(history.Event{Kind: history.Invoke, Identity: c.id, Back: c.back, Attempt: 1, Name: "dead"})
-			s.emit(history.Event{Kind: history.Outcome, Identity: c.id, Attempt: 1, Outcome: o, Name: "dead"})
+			by := "group " + g.name
+			s.emit(history.Event{Kind: history.Invoke, Identity: c.id, Back: c.back, Attempt: 1, Name: "dead", Client: by})
+			s.emit(history.Event{Kind: history.Outcome, Identity: c.id, Attempt: 1, Outcome: o, Name: "dead", Client: by})
 		}
 		s.emit(history.Event{Kind: history.DeadLetter, Identity: c.id, Group: g.name})
 		s.emit(history.Event{Kind: history.Settle, Identity: c.id, Group: g.name, Ack: true, Outcome: queue.OK, Claim: c.claim})
