@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -65,6 +66,10 @@ func (d defect) accused(t *testing.T) {
 	}
 	d.witnessed(t, r)
 	d.forgiven(t, events, r)
+	for seed := range uint64(3) {
+		other := interleave(events, rand.New(rand.NewPCG(seed, 0)), false)
+		sameCounts(t, r, judgeWith(t, oracle.Config{Contract: d.forbids}, other))
+	}
 	if d.allows == nil {
 		return
 	}
