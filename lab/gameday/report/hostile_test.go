@@ -21,6 +21,11 @@ func poison(r *result.Result) *result.Result {
 	r.Title, r.Scenario, r.Hypothesis, r.Run, r.Again = hostile, hostile, hostile, hostile, hostile
 	r.Workload, r.Contract, r.Expect, r.Started = hostile, hostile, hostile, hostile
 	r.Reasons, r.Unproven = []string{hostile}, []string{hostile}
+	r.Safety = result.Judgement{Verdict: oracle.Verdict(hostile), Reasons: []string{hostile, hostile}, RestsOn: []string{hostile}}
+	r.Liveness = result.Judgement{Verdict: oracle.Pass, RestsOn: []string{hostile}}
+	r.Claims = []oracle.Claim{
+		oracle.NewClaim(hostile, hostile, 0, 1), {Anomaly: hostile, Unit: hostile, Text: hostile, Outlook: hostile}, oracle.NoClaim(hostile, hostile, hostile),
+	}
 	r.Roles = map[string]string{hostile: hostile}
 	r.Environment = result.Environment{Havoq: hostile, Go: hostile, OS: hostile, Target: hostile, Set: map[string]string{hostile: hostile}}
 	for i := range r.Criteria {
@@ -139,6 +144,8 @@ func TestHTMLStaysSmall(t *testing.T) {
 		r.Criteria = append(r.Criteria, oracle.Check{Expr: long, Reason: long})
 		r.Reasons = append(r.Reasons, long)
 		r.Unproven = append(r.Unproven, long)
+		r.Safety.RestsOn, r.Liveness.Reasons = append(r.Safety.RestsOn, long), append(r.Liveness.Reasons, long)
+		r.Claims = append(r.Claims, oracle.NewClaim(oracle.Lost, long, 0, 1))
 		r.Drains = append(r.Drains, result.Drain{Group: long, Detail: long})
 		r.Environment.Set = map[string]string{long: long}
 	}
@@ -213,12 +220,12 @@ func TestJUnit(t *testing.T) {
 		r                       *result.Result
 		tests, failures, errors int
 	}{
-		{"pass", killRun(), 9, 0, 0},
-		{"fails as expected", lossRun(), 9, 0, 0},
-		{"fails", unexpected, 9, 2, 1},
-		{"unknown", unknownRun(), 4, 0, 4},
-		{"aborted", abortedRun(), 5, 1, 4},
-		{"hostile", poison(killRun()), 9, 0, 8},
+		{"pass", killRun(), 11, 0, 0},
+		{"fails as expected", lossRun(), 11, 0, 0},
+		{"fails", unexpected, 11, 3, 2},
+		{"unknown", unknownRun(), 6, 0, 6},
+		{"aborted", abortedRun(), 7, 2, 5},
+		{"hostile", poison(killRun()), 11, 0, 9},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var s suite

@@ -37,13 +37,16 @@ type junitProblem struct {
 	Text    string `xml:",chardata"`
 }
 
-// JUnit writes the result for continuous integration: a test case for each criterion and guard, and one for the verdict, so
-// that a run that is not a pass is never green: what is not known, or was ended early, is an error. A run that came to exactly
+// JUnit writes the result for continuous integration: a test case for each criterion and guard, and one for the verdict and for
+// each of its halves, so that a run that is not a pass is never green: what is not known, or was ended early, is an error. A run that came to exactly
 // what its scenario expects is green, with the broken criteria told in the output.
 func JUnit(w io.Writer, r *result.Result) error {
 	s := &junitSuite{Name: clean(r.Scenario), Time: fmt.Sprintf("%.3f", r.Seconds), Stamp: strings.TrimSuffix(r.Started, "Z")}
 	expected := r.Expected != nil && *r.Expected
 	s.add(verdictCase(r, expected))
+	for _, h := range halves(r) {
+		s.add(checkCase(r, "verdict", oracle.Check{Expr: h.Name, Verdict: h.Verdict, Value: verdictWord(h.Verdict), Reason: h.How}, expected))
+	}
 	for _, c := range r.Criteria {
 		s.add(checkCase(r, "criterion", c, expected))
 	}
@@ -107,7 +110,11 @@ func checkCase(r *result.Result, kind string, check oracle.Check, expected bool)
 
 func output(r *result.Result) string {
 	s := Summarize(r)
-	lines := append([]string{s.Headline}, s.Facts...)
+	lines := []string{s.Headline}
+	for _, h := range s.Halves {
+		lines = append(lines, fmt.Sprintf("%s %s: %s", h.Name, verdictWord(h.Verdict), h.How))
+	}
+	lines = append(append(lines, s.Facts...), sentence(Chance(r.Claims)))
 	for _, c := range append(r.Criteria[:len(r.Criteria):len(r.Criteria)], r.Guards...) {
 		lines = append(lines, fmt.Sprintf("%s  %s  (found %s)", verdictWord(c.Verdict), c.Expr, c.Value))
 	}

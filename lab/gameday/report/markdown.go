@@ -25,6 +25,10 @@ func Markdown(w io.Writer, r *result.Result) error {
 	}
 	m.line("## %s %s", verdictMark(r.Verdict), text(title))
 	m.line("**%s**", text(s.Headline))
+	for _, h := range s.Halves {
+		m.item("%s **%s** %s: %s", verdictMark(h.Verdict), h.Name, verdictWord(h.Verdict), text(h.How))
+	}
+	m.gap()
 	if r.Hypothesis != "" {
 		m.line("*Hypothesis: %s*", text(r.Hypothesis))
 	}
@@ -42,6 +46,8 @@ func Markdown(w io.Writer, r *result.Result) error {
 		m.item("%s %s: %s", verdictMark(t.Holds), text(t.What), text(t.How))
 	}
 	m.gap()
+	m.line("### What the zeros are worth")
+	m.line("%s", text(sentence(Chance(r.Claims))))
 	if len(r.Unproven) > 0 {
 		m.line("<details><summary>What this run does not prove</summary>")
 		m.list(r.Unproven)

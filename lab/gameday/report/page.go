@@ -38,6 +38,8 @@ type page struct {
 	Figures   []figure
 	Criteria  checkTable
 	Guards    checkTable
+	Halves    []mark
+	Zeros     zeros
 	Unproven  []string
 	Timeline  []template.HTML
 	Phases    table
@@ -111,6 +113,7 @@ func newPage(r *result.Result) *page {
 		Nodes:    newTable("", slices.Concat(nodeRows(r), resourceRows(r)), "process", "time in each state", "times down", "most memory"),
 		Probes:   newTable("", probeRows(r), "probe", "answered well", "failed", "slowest answer"),
 		Log:      logTable(r),
+		Zeros:    newZeros(r),
 		Unproven: clipped(r.Unproven),
 		About:    aboutRows(r), MemoryMax: notKnown,
 	}
@@ -125,6 +128,9 @@ func newPage(r *result.Result) *page {
 	}
 	for _, t := range p.Summary.Trust {
 		p.Trust = append(p.Trust, mark{verdictClass(t.Holds), verdictMark(t.Holds), t.What, t.How})
+	}
+	for _, h := range p.Summary.Halves {
+		p.Halves = append(p.Halves, mark{verdictClass(h.Verdict), verdictMark(h.Verdict), h.Name + " " + verdictWord(h.Verdict), h.How})
 	}
 	for _, l := range layouts() {
 		p.Timeline = append(p.Timeline, timeline(r, l))

@@ -12,6 +12,7 @@ import (
 type Summary struct {
 	Verdict  string   // pass, fail, unknown, aborted
 	Headline string   // the verdict in a sentence
+	Halves   []Half   // the verdicts on safety and on liveness
 	Facts    []string // what happened, a sentence each
 	Trust    []Trust  // why to believe it
 }
@@ -25,7 +26,7 @@ type Trust struct {
 
 // Summarize tells a run in sentences.
 func Summarize(r *result.Result) Summary {
-	return Summary{Verdict: verdictWord(r.Verdict), Headline: headline(r), Facts: factSentences(r), Trust: trust(r)}
+	return Summary{Verdict: verdictWord(r.Verdict), Headline: headline(r), Halves: halves(r), Facts: factSentences(r), Trust: trust(r)}
 }
 
 // verdictWord is one of the four words: a result that was read from a file may hold any text.

@@ -57,7 +57,11 @@ func unprovenChance(r *Result) (list []string) {
 		case c.Unit == oracle.PerMessage && c.Unknown == "" && c.K == 0:
 			list = append(list, "A rate of loss by message: "+c.Text+", and only given these very faults, because losses come in bursts.")
 		case c.Unknown == "" && c.K == 0:
-			list = append(list, "That it goes as well the next time: "+join(c.Text, c.Outlook)+".")
+			outlook := ""
+			if c.Outlook != "" {
+				outlook = " (" + c.Outlook + ")"
+			}
+			list = append(list, "That it goes as well the next time: "+c.Text+outlook+".")
 		}
 	}
 	return list
