@@ -13,6 +13,12 @@ import (
 )
 
 func TestDamage(t *testing.T) {
+	for name, together := range map[string]bool{"one at a time": false, "together": true} {
+		t.Run(name, func(t *testing.T) { damage(t, together) })
+	}
+}
+
+func damage(t *testing.T, together bool) {
 	foreign := queue.Envelope{Identity: queue.Identity{Run: 8, Producer: 3, Seq: 5}, SentAt: time.Unix(1, 0)}
 	change := func(d *queue.Delivery) {
 		d.Headers = slices.Clone(d.Headers)
@@ -59,11 +65,28 @@ func TestDamage(t *testing.T) {
 	}
 	for _, want := range tests {
 		queue.Send(t.Context(), p, queue.Message{ID: want.id, Body: []byte("body")})
+		if together {
+			continue
+		}
 		d := receive(t, c, 1)
 		q.memory.Record(history.ProcessedEvent(&d[0], "consumer-1", 7))
 		c.Settle(t.Context(), queue.Ack(), d)
-		events := q.of(history.Deliver, history.Processed, history.Settle)
-		for _, e := range events[len(events)-3:] {
+	}
+	if together {
+		ds := receive(t, c, len(tests))
+		for i := range ds {
+			q.memory.Record(history.ProcessedEvent(&ds[i], "consumer-1", 7))
+		}
+		if errs := c.Settle(t.Context(), queue.Ack(), ds); errs != nil {
+			t.Error(errs)
+		}
+	}
+	for i, want := range tests {
+		events := make([]history.Event, 0, 3)
+		for _, k := range []history.Kind{history.Deliver, history.Processed, history.Settle} {
+			events = append(events, q.of(k)[i])
+		}
+		for _, e := range events {
 			e.Identity.Stream = 0
 			damage, detail := want.after, ""
 			if e.Kind == history.Deliver {

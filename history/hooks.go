@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -80,6 +81,7 @@ type hooks struct {
 	retries   retries
 	topics    topics
 	bursts    bursts
+	settling  sync.Pool // of *[]queue.Delivery
 }
 
 // session is what is known of one opened Producer or Consumer.
@@ -147,11 +149,13 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 	n, now := stateOf(s), h.now()
 	var here queue.Track // belongs to this topic, if known: the next message is often of the same track
 	known := false
+	receipts := receipts{left: len(ds)}
 	b := h.bursts.take()
 	defer h.bursts.record(b)
 	for i := range ds {
 		d := &ds[i]
-		envelope, damage := examine(&d.Message, h.Run)
+		envelope, err := queue.OpenEnvelope(&d.Message)
+		damage := damageOf(envelope, err, h.Run)
 		e := b.next()
 		e.Kind, e.At, e.Identity, e.Damage, e.Back = Deliver, now, envelope.Identity, damage, envelope.Back
 		e.Group, e.Client, e.Attempt = n.group, n.client, int32(d.Attempt)
@@ -162,10 +166,10 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 			case known && track == here:
 			case h.topics.elsewhere(envelope.Identity, n.topic, n.stream):
 				e.Name = n.topic
-				d.Receipt = &elsewhere{n.topic, d.Receipt}
 			default:
 				here, known = track, true
 			}
+			receipts.wrap(d, envelope.Identity, e.Name)
 		} else {
 			e.Detail = d.ID // all there is to find it by
 		}
@@ -174,10 +178,12 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 }
 
 func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settlement, ds []queue.Delivery, next queue.SettleFunc) []error {
-	errs := next(ctx, how, unwrapped(ds))
 	if len(ds) == 0 {
-		return errs
+		return next(ctx, how, ds)
 	}
+	own := h.unwrapped(ds)
+	errs := next(ctx, how, *own)
+	h.release(own)
 	n, now := stateOf(s), h.now()
 	b := h.bursts.take()
 	defer h.bursts.record(b)
@@ -211,18 +217,6 @@ func outcomeOf(err error, confirmed bool) (queue.Outcome, string) {
 	default:
 		return queue.Unknown, "no error, and this broker does not confirm"
 	}
-}
-
-// examine reads a delivered message's envelope. The identity is zero if it is not known; another run's is as it was found.
-func examine(m *queue.Message, run uint32) (queue.Envelope, Damage) {
-	envelope, err := queue.OpenEnvelope(m)
-	return envelope, damageOf(envelope, err, run)
-}
-
-// about fills in what an event says of a delivery, whose message is known by its envelope alone.
-func about(e *Event, d *queue.Delivery, run uint32) {
-	envelope, err := envelopeOf(&d.Message)
-	e.Identity, e.Damage, e.Name = envelope.Identity, damageOf(envelope, err, run), readFrom(d)
 }
 
 // envelopeOf reads m's envelope without checking the payload against it.

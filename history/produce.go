@@ -113,6 +113,9 @@ func (b batch) identify() {
 // known finds the identity of a message that has been sent before.
 func (b batch) known(i int) bool {
 	m, s := &b.messages[i], &b.sent[i]
+	if len(m.Headers) == 0 && b.hooks.retries.none() {
+		return false
+	}
 	own, err := envelopeOf(m)
 	carries := err == nil && own.Run == b.hooks.Run
 	before, remembered := b.hooks.retries.take(b.session.topic, m.ID)

@@ -30,9 +30,12 @@ type retry struct {
 // gapEvery is how many more messages are forgotten before another Gap event says so.
 const gapEvery = 1024
 
+// none reports whether nothing waits to be sent again.
+func (r *retries) none() bool { return r.count.Load() == 0 }
+
 // take returns what is known of a message that is sent now, and forgets it.
 func (r *retries) take(topic, id string) (sent, bool) {
-	if id == "" || r.count.Load() == 0 {
+	if id == "" || r.none() {
 		return sent{}, false
 	}
 	r.mu.Lock()

@@ -42,34 +42,3 @@ func (t *topics) elsewhere(id queue.Identity, topic string, stream uint16) bool 
 	}
 	return first != topic
 }
-
-// elsewhere is the receipt of a delivery that was read from another topic than its message's own, around the driver's: so
-// whoever settles or processes the delivery can tell.
-type elsewhere struct {
-	topic   string
-	receipt any
-}
-
-// readFrom is the topic that a delivery was read from, or "" where that is its message's own.
-func readFrom(d *queue.Delivery) string {
-	if r, ok := d.Receipt.(*elsewhere); ok {
-		return r.topic
-	}
-	return ""
-}
-
-// unwrapped returns the deliveries with the driver's receipts.
-func unwrapped(ds []queue.Delivery) []queue.Delivery {
-	own := ds
-	for i := range ds {
-		r, ok := ds[i].Receipt.(*elsewhere)
-		if !ok {
-			continue
-		}
-		if &own[0] == &ds[0] {
-			own = append([]queue.Delivery(nil), ds...)
-		}
-		own[i].Receipt = r.receipt
-	}
-	return own
-}

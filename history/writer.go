@@ -108,41 +108,59 @@ func (w *Writer) Now() int64 { return int64(w.age + time.Since(w.base)) }
 // or when 4 MiB are unwritten. An event that cannot be recorded makes an error of Err and Close, and
 // an End after it is not recorded either.
 func (w *Writer) Record(e Event) {
-	w.record([]Event{e})
+	w.mu.Lock()
+	w.begin()
+	w.end(w.add(&e, 0))
 }
 
 // RecordBatch records events as Record does, with one reading of the clock for those whose At is 0.
 func (w *Writer) RecordBatch(events []Event) {
 	for len(events) > 0 {
 		n := min(len(events), maxBatch)
-		w.record(events[:n])
+		w.mu.Lock()
+		w.begin()
+		urgent, now := false, int64(0)
+		for i := range events[:n] {
+			e := &events[i]
+			if e.At == 0 && now == 0 {
+				now = w.Now()
+			}
+			urgent = w.add(e, now) || urgent
+		}
+		w.end(urgent)
 		events = events[n:]
 	}
 }
 
-func (w *Writer) record(events []Event) {
-	w.mu.Lock()
+// begin is called with mu held.
+func (w *Writer) begin() {
 	if len(w.enc.buf) == 0 && !w.broken && !w.closed {
 		w.due.Reset(flushEvery)
 	}
-	urgent, clock := false, int64(0)
-	for i := range events {
-		e := &events[i]
-		if !w.admit(e) {
-			continue
-		}
-		if e.At == 0 {
-			if clock == 0 {
-				clock = w.Now()
-			}
-			e.At = clock
-		}
-		e.At = max(e.At, w.enc.at, 1) // not 0, which means "not stamped" to whoever records it again
-		w.enc.add(e)
-		urgent = urgent || atOnce(e.Kind)
+}
+
+// add encodes e, with a time if it has none: now, or that of the clock if now is 0, too. It reports whether e is to be written at
+// once, and is called with mu held.
+func (w *Writer) add(e *Event, now int64) (urgent bool) {
+	if !w.admit(e) {
+		return false
 	}
-	now := urgent || len(w.enc.buf) >= bufferSize
-	ask := !now && !w.asked && len(w.enc.buf) >= flushSize
+	if e.At == 0 {
+		if now == 0 {
+			now = w.Now()
+		}
+		e.At = now
+	}
+	e.At = max(e.At, w.enc.at, 1) // not 0, which means "not stamped" to whoever records it again
+	w.enc.add(e)
+	return atOnce(e.Kind)
+}
+
+// end gives up mu, and sees to it that what was added is written in its time.
+func (w *Writer) end(urgent bool) {
+	waiting := len(w.enc.buf)
+	now := urgent || waiting >= bufferSize
+	ask := !now && !w.asked && waiting >= flushSize
 	w.asked = w.asked || ask
 	w.mu.Unlock()
 	if now {
@@ -173,12 +191,8 @@ func (w *Writer) admit(e *Event) bool {
 
 // atOnce says which events are given to the operating system before Record returns.
 func atOnce(k Kind) bool {
-	switch k {
-	case Reserve, FaultBegin, FaultSeen, HealBegin, HealSeen, Phase, Drain, Abort, End:
-		return true
-	default:
-		return false
-	}
+	const kinds = 1<<Reserve | 1<<FaultBegin | 1<<FaultSeen | 1<<HealBegin | 1<<HealSeen | 1<<Phase | 1<<Drain | 1<<Abort | 1<<End
+	return kinds>>k&1 != 0
 }
 
 func (w *Writer) keep(err error) {

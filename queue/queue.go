@@ -40,7 +40,8 @@ type Consumer interface {
 	// neither. max is a hard bound: a wrapper that has more to hand out carries it over to the next call.
 	Receive(ctx context.Context, max int) ([]Delivery, error)
 	// Settle settles deliveries of this session and returns nil if all were confirmed as far as Caps.ConfirmedAck says,
-	// or else one error (or nil) for each. An error that wraps ErrStale: the broker may deliver the message again.
+	// or else one error (or nil) for each. An error that wraps ErrStale: the broker may deliver the message again. The slice
+	// is lent until Settle returns.
 	Settle(ctx context.Context, how Settlement, ds []Delivery) []error
 	// Close ends the session. Deliveries that are not settled are delivered again, to this group's other members or
 	// later. It may be called twice.
