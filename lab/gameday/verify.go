@@ -1,6 +1,7 @@
 package gameday
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/lab/gameday/report"
@@ -15,16 +17,45 @@ import (
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 )
 
+// VerifyConfig says how to judge again. The zero value judges a run as it was judged, and a history alone by at-least-once.
+type VerifyConfig struct {
+	Contract *scenario.Contract // nil: the run's own
+	// Witnesses and SettleTime are those of oracle.Config.
+	Witnesses  int
+	SettleTime time.Duration
+}
+
+// Judgement is what judging again came to.
+type Judgement struct {
+	Result *result.Result // of which Contract is the one that was used, in words
+	// Recorded is the contract of the run itself, in words. Empty: it is not known, for the history was judged alone.
+	Recorded string
+	Warning  string // what was cut from the end of the history; empty: nothing
+}
+
+// Other says whether it was judged by another contract than the run's own.
+func (j *Judgement) Other() bool { return j.Recorded != "" && j.Recorded != j.Result.Contract }
+
 // Verify judges a run folder from its scenario, its run.json and its history, and from nothing else.
 func Verify(dir string) (*result.Result, error) {
-	info, err := result.ReadRunInfo(dir)
+	j, err := VerifyRun(context.Background(), dir, VerifyConfig{})
 	if err != nil {
 		return nil, err
+	}
+	return j.Result, nil
+}
+
+// VerifyRun is Verify with a say in how to judge. It changes nothing in the folder. What the scenario expects is the outcome
+// under its own contract: under another one it counts for nothing. The context's end is an error.
+func VerifyRun(ctx context.Context, dir string, how VerifyConfig) (*Judgement, error) {
+	info, err := result.ReadRunInfo(dir)
+	if err != nil {
+		return nil, fmt.Errorf("%w; where there is but a history, name the file itself", err)
 	}
 	file := filepath.Join(dir, result.ScenarioFile)
 	source, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the run's scenario: %w", err)
+		return nil, fmt.Errorf("read the run's scenario: %w; where there is but a history, name the file itself", err)
 	}
 	s, err := scenario.Parse(file, source, scenario.Options{Set: info.Environment.Set})
 	if err != nil {
@@ -38,14 +69,43 @@ func Verify(dir string) (*result.Result, error) {
 	if err := belongs(dir, h.Header(), info, source); err != nil {
 		return nil, err
 	}
-	res, err := result.Judge(result.Input{Scenario: s, Run: info, Events: h.Events, Warning: h.Warning})
-	if err != nil {
-		return nil, err
+	recorded := s.Contract.String()
+	if how.Contract != nil {
+		s.Contract = *how.Contract
 	}
-	if err := h.Err(); err != nil {
-		return nil, err
+	if s.Contract.String() != recorded {
+		s.Expect = nil
 	}
-	return res, nil
+	return how.judge(ctx, h, recorded, result.Input{Scenario: s, Run: info})
+}
+
+// VerifyHistory judges a history of which nothing else is known.
+func VerifyHistory(ctx context.Context, h *history.Reader, how VerifyConfig) (*Judgement, error) {
+	contract := scenario.Contract{Delivery: "at-least-once"}
+	if how.Contract != nil {
+		contract = *how.Contract
+	}
+	head := h.Header()
+	return how.judge(ctx, h, "", result.Input{
+		Alone: true, Scenario: &scenario.Scenario{Name: head.Name, Title: head.Name, Contract: contract},
+		Run: result.RunInfo{Name: head.Name, Scenario: head.Name, Seed: head.Seed, Started: head.Start},
+	})
+}
+
+func (how VerifyConfig) judge(ctx context.Context, h *history.Reader, recorded string, in result.Input) (*Judgement, error) {
+	look := &inspector{ctx: ctx, reader: h}
+	in.Events, in.Warning, in.Doubts = look.events, h.Warning, look.doubts
+	in.Witnesses, in.SettleTime = how.Witnesses, how.SettleTime
+	res, err := look.judge(in)
+	switch {
+	case err != nil:
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case h.Err() != nil:
+		return nil, h.Err()
+	}
+	return &Judgement{Result: res, Recorded: recorded, Warning: h.Warning()}, nil
 }
 
 // belongs holds that the parts of a run folder are of one run, and that its scenario is the one that was run.

@@ -58,7 +58,7 @@ func benchCommand(std streams) *cobra.Command {
 }
 
 func bench(ctx context.Context, f benchFlags, args []string, std streams) (err error) {
-	size, err := f.check()
+	size, err := f.check(len(args) == 0)
 	if err != nil {
 		return badInput(err)
 	}
@@ -101,23 +101,51 @@ func bench(ctx context.Context, f benchFlags, args []string, std streams) (err e
 // benchClose bounds the closing of a session or of the cluster.
 const benchClose = 15 * time.Second
 
-// check names every flag that is wrong.
-func (f benchFlags) check() (size int, err error) {
+// The bounds of a bench: of a body, also on its own cluster, whose messages are 1 MiB at most with their headers; and of its length.
+const (
+	maxBenchSize    = 64_000_000
+	maxClusterSize  = 1_000_000
+	minBench        = 100 * time.Millisecond
+	maxBench        = 24 * time.Hour
+	maxBenchClients = 10_000
+	maxBenchWindow  = 1 << 20
+	maxBenchMemory  = 4 << 30 // bytes, of the bodies on the way
+)
+
+// check names every flag that is wrong, before anything is started. own says that the cluster will be havoq's.
+func (f benchFlags) check(own bool) (size int, err error) {
 	var wrong []error
 	parsed, err := criteria.ParseSize(f.size)
-	if err != nil {
+	most := float64(maxBenchSize)
+	if own {
+		most = maxClusterSize
+	}
+	switch {
+	case err != nil:
 		wrong = append(wrong, fmt.Errorf("--size %s: %w", f.size, err))
+	case !(parsed >= 1 && parsed <= most && parsed == math.Trunc(parsed)):
+		wrong = append(wrong, fmt.Errorf("--size %s: it must be whole bytes, 1B to %s", f.size, criteria.Bytes.Format(most)))
 	}
 	for _, flag := range []struct {
-		name       string
-		value, min int
-	}{{"producers", f.producers, 1}, {"consumers", f.consumers, 0}, {"in-flight", f.inFlight, 1}} {
-		if flag.value < flag.min || flag.value > 1<<20 {
-			wrong = append(wrong, fmt.Errorf("--%s %d: it must be %d to %d", flag.name, flag.value, flag.min, 1<<20))
+		name            string
+		value, min, max int
+	}{
+		{"producers", f.producers, 1, maxBenchClients}, {"consumers", f.consumers, 0, maxBenchClients},
+		{"in-flight", f.inFlight, 1, maxBenchWindow},
+	} {
+		if flag.value < flag.min || flag.value > flag.max {
+			wrong = append(wrong, fmt.Errorf("--%s %d: it must be %d to %d", flag.name, flag.value, flag.min, flag.max))
 		}
 	}
-	if f.length <= 0 {
-		wrong = append(wrong, fmt.Errorf("--for %s: it must be above 0", f.length))
+	if f.length < minBench || f.length > maxBench {
+		wrong = append(wrong, fmt.Errorf("--for %s: it must be %s to %s", f.length, minBench, maxBench))
+	}
+	if f.record && f.compare {
+		wrong = append(wrong, errors.New("--record and --compare-recording: choose one; the second one measures with and without"))
+	}
+	if memory := float64(f.producers) * float64(f.inFlight) * parsed; len(wrong) == 0 && memory > maxBenchMemory {
+		wrong = append(wrong, fmt.Errorf("--producers × --in-flight × --size: %s of bodies on the way, and %s is the most: lower one of them",
+			criteria.Bytes.Format(memory), criteria.Bytes.Format(maxBenchMemory)))
 	}
 	return int(parsed), errors.Join(wrong...)
 }

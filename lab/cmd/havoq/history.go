@@ -142,15 +142,20 @@ func kinds() (words []string) {
 	return words
 }
 
-// unreadable is bad input, unless the reason is the place for the output, or a person who ended it.
-func unreadable(err error) error {
-	for _, other := range []error{gameday.ErrInterrupted, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EIO} {
+// codeOf is what reading exits with: bad input, unless the reason is havoq, the place for the output, or a person who ended it.
+func codeOf(err error) int {
+	for _, other := range []error{gameday.ErrJudge, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EIO} {
 		if errors.Is(err, other) {
-			return failed(err)
+			return exitInternal
 		}
 	}
-	return badInput(err)
+	if errors.Is(err, gameday.ErrInterrupted) {
+		return exitAborted
+	}
+	return exitBadInput
 }
+
+func unreadable(err error) error { return &exitError{codeOf(err), err} }
 
 // writeFile writes a file and waits until it is on the disk.
 func writeFile(path string, write func(io.Writer) error) error {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/havoqlab/havoq/lab/gameday"
 )
 
 // smoke is a small real run: three nodes, a follower killed.
@@ -206,7 +208,7 @@ func TestKilledRunLeavesNoOrphansAndCanBeVerified(t *testing.T) {
 	}
 	_ = r.wait(t)
 	noOrphans(t, folder)
-	res, err := verify(folder)
+	res, err := gameday.Verify(folder)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,6 @@ import (
 type evidence struct {
 	*history.Reader
 	arg   string
-	dir   string // the run folder that was named; "": the history itself was
 	path  string // of the history itself
 	lines bool   // it was given as JSON lines
 	close func() error
@@ -48,23 +47,27 @@ func openEvidence(ctx context.Context, arg string, stdin io.Reader) (*evidence, 
 	if isJSON(f) {
 		return openLines(arg, readable{ctx, f})
 	}
-	return openFile(arg, "", arg)
+	return openFile(arg, arg)
 }
 
-func openFile(arg, dir, path string) (*evidence, error) {
+func openFile(arg, path string) (*evidence, error) {
 	r, err := history.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("%w; name a run folder, a history, or a history as JSON lines", err)
 	}
-	return &evidence{Reader: r, arg: arg, dir: dir, path: path, close: r.Close}, nil
+	return &evidence{Reader: r, arg: arg, path: path, close: r.Close}, nil
 }
 
 func openFolder(dir string) (*evidence, error) {
 	path := filepath.Join(dir, result.HistoryFile)
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%s is not a run folder: it has no %s; name a folder that havoq run made, or a history", dir, result.HistoryFile)
+		return nil, notARun(dir)
 	}
-	return openFile(dir, dir, path)
+	return openFile(dir, path)
+}
+
+func notARun(dir string) error {
+	return fmt.Errorf("%s is not a run folder: it has no %s; name a folder that havoq run made, or a history", dir, result.HistoryFile)
 }
 
 // isJSON says whether a file begins as JSON lines do. Only a few of its bytes are read; it is at its beginning afterwards.

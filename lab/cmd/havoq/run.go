@@ -47,7 +47,12 @@ func runCommand(std streams) *cobra.Command {
 			"  havoq run my-scenario.yaml --set workload.rate=500/s --out /tmp/runs\n" +
 			"  havoq run " + scenarios.Default + " --set timing=full --role executor=Ada --role observer=Grace --yes\n" +
 			"  havoq run scenarios/ --repeat 3 --output json > runs.ndjson",
-		RunE: func(c *cobra.Command, args []string) error { return runScenarios(c.Context(), f, args, std) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("repeat") && f.repeat < 1 {
+				return badInput(wrongRepeat(f.repeat))
+			}
+			return runScenarios(c.Context(), f, args, std)
+		},
 	}
 	c.Flags().Uint64Var(&f.seed, "seed", 0, "repeat the run with this seed (default: a new one, which the result names)")
 	c.Flags().StringToStringVar(&f.set, "set", nil, "change a value of the scenario: key=value, with dots for depth")
@@ -83,8 +88,8 @@ func runScenarios(ctx context.Context, f runFlags, args []string, std streams) e
 }
 
 func readAll(f runFlags, args []string) ([]chosen, error) {
-	if f.repeat < 0 || f.repeat > maxRepeat {
-		return nil, fmt.Errorf("--repeat %d: it must be 1 to %d", f.repeat, maxRepeat)
+	if f.repeat > maxRepeat {
+		return nil, wrongRepeat(f.repeat)
 	}
 	files, err := expand(args)
 	if err != nil {
@@ -103,6 +108,8 @@ func readAll(f runFlags, args []string) ([]chosen, error) {
 	}
 	return all, nil
 }
+
+func wrongRepeat(n int) error { return fmt.Errorf("--repeat %d: it must be 1 to %d", n, maxRepeat) }
 
 // chosen is a scenario with the word that it was called by.
 type chosen struct {
@@ -182,11 +189,28 @@ func expand(args []string) ([]string, error) {
 			files = append(files, arg)
 			continue
 		}
-		found, err := filepath.Glob(filepath.Join(arg, "*.yaml"))
-		if err != nil || len(found) == 0 {
-			return nil, fmt.Errorf("%s: no *.yaml in this folder", arg)
+		found, err := scenarioFiles(arg)
+		if err != nil {
+			return nil, err
 		}
 		files = append(files, found...)
+	}
+	return files, nil
+}
+
+// scenarioFiles lists the YAML files of a folder, by name.
+func scenarioFiles(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); (ext == ".yaml" || ext == ".yml") && !e.IsDir() {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("%s: no *.yaml and no *.yml in this folder", dir)
 	}
 	return files, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -48,21 +49,40 @@ func scenarioList(std streams) *cobra.Command {
 func scenarioValidate(std streams) *cobra.Command {
 	var set map[string]string
 	c := &cobra.Command{
-		Use: "validate FILE...", Short: "Check scenario files without running them", Args: cobra.MinimumNArgs(1),
-		Example: "  havoq scenario validate my-scenario.yaml --set timing=full",
-		RunE: func(_ *cobra.Command, files []string) error {
-			for _, file := range files {
-				s, err := load(file, set)
-				if err != nil {
-					return badInput(err)
-				}
-				fmt.Fprintf(std.out, "%s: ok: %d phases, %d criteria, %d guards\n", file, len(s.Phases), len(s.Criteria), len(s.Guards))
+		Use: "validate FILE|DIR|NAME...", Short: "Check scenario files without running them", Args: cobra.MinimumNArgs(1),
+		Long: "Validate reads each FILE, each *.yaml and *.yml in DIR and each shipped scenario NAME as a run would, starts nothing, and\n" +
+			"tells everything that is wrong with any of them.",
+		Example: "  havoq scenario validate my-scenario.yaml --set timing=full\n" +
+			"  havoq scenario validate scenarios/",
+		RunE: func(_ *cobra.Command, args []string) error {
+			files, err := expand(args)
+			if err != nil {
+				return badInput(err)
 			}
-			return nil
+			return validateAll(files, set, std)
 		},
 	}
 	c.Flags().StringToStringVar(&set, "set", nil, "change a value before checking: key=value")
 	return c
+}
+
+func validateAll(files []string, set map[string]string, std streams) error {
+	var wrong []error
+	for _, file := range files {
+		s, err := load(file, set)
+		if err != nil {
+			wrong = append(wrong, err)
+			continue
+		}
+		fmt.Fprintf(std.out, "%s: ok: %d phases, %d criteria, %d guards\n", file, len(s.Phases), len(s.Criteria), len(s.Guards))
+	}
+	switch {
+	case len(wrong) == 0:
+		return nil
+	case len(files) > 1:
+		wrong = append(wrong, fmt.Errorf("%d of %d scenarios are not valid", len(wrong), len(files)))
+	}
+	return badInput(errors.Join(wrong...))
 }
 
 func scenarioSchema(std streams) *cobra.Command {

@@ -15,6 +15,14 @@ import (
 
 // printVerdict says what came out and why to believe it.
 func printVerdict(w io.Writer, res *result.Result, dir string) {
+	printJudgement(w, res)
+	printReport(w, dir)
+	fmt.Fprintf(w, "  again   %s\n", res.Again)
+	fmt.Fprintf(w, "  next    %s\n", next(res))
+}
+
+// printJudgement is the part that needs no run folder.
+func printJudgement(w io.Writer, res *result.Result) {
 	fmt.Fprintf(w, "VERDICT  %s%s\n", strings.ToUpper(string(res.Verdict)), expectation(res))
 	for _, reason := range res.Reasons {
 		fmt.Fprintf(w, "  because %s\n", reason)
@@ -24,9 +32,6 @@ func printVerdict(w io.Writer, res *result.Result, dir string) {
 	}
 	printCounts(w, res)
 	printTrust(w, res)
-	printReport(w, dir)
-	fmt.Fprintf(w, "  again   %s\n", res.Again)
-	fmt.Fprintf(w, "  next    %s\n", next(res))
 }
 
 func expectation(res *result.Result) string {

@@ -20,6 +20,14 @@ type Input struct {
 	Events func() iter.Seq[history.Event]
 	// Warning says, after a reading, what of the history could not be read; nil or "": nothing.
 	Warning func() string
+	// Doubts says, after a reading, why else the history cannot prove that all is well: each makes the verdict unknown where it
+	// would be pass. Nil: nothing.
+	Doubts func() []string
+	// Alone: nothing is known of the run but its history; Scenario has a name and a contract, and Run what the header says.
+	Alone bool
+	// Witnesses and SettleTime are those of oracle.Config.
+	Witnesses  int
+	SettleTime time.Duration
 }
 
 // Judge makes the result of a run. It is a pure function of its input: the verdict of `havoq verify`, years later, is the one
@@ -49,7 +57,7 @@ func Judge(in Input) (*Result, error) {
 	if err := judgeExpectation(r, in.Scenario.Expect, from); err != nil {
 		return nil, err
 	}
-	r.Unproven = unproven(r, in.Scenario)
+	r.Unproven = unproven(r, in)
 	r.fill()
 	return r, nil
 }
@@ -89,6 +97,9 @@ func (in Input) doubts(f *facts) (why []string) {
 	if in.Warning != nil && in.Warning() != "" {
 		why = append(why, "the end of the history is damaged: "+in.Warning())
 	}
+	if in.Doubts != nil {
+		why = append(why, in.Doubts()...)
+	}
 	return append(why, f.strange...)
 }
 
@@ -97,12 +108,15 @@ func describe(in Input) *Result {
 	s := in.Scenario
 	r := &Result{
 		Schema: Schema, Scenario: s.Name, Title: s.Title, Hypothesis: s.Hypothesis,
-		Workload: s.Workload.String(), Contract: contractWords(s.Contract),
+		Workload: s.Workload.String(), Contract: s.Contract.String(),
 		Run: in.Run.Name, Seed: in.Run.Seed, Roles: in.Run.Roles,
 		Environment: in.Run.Environment, Again: in.Run.Again,
 	}
 	if !in.Run.Started.IsZero() {
 		r.Started = in.Run.Started.Format(time.RFC3339)
+	}
+	if in.Alone {
+		r.Workload = "not known: the history was judged alone"
 	}
 	return r
 }

@@ -11,7 +11,7 @@ import (
 
 // consult has the oracle judge the history and test itself on it; end is the time of the last event.
 func consult(in Input) (o oracle.Result, test oracle.SelfTest, end int64) {
-	o, test = oracle.JudgeAndTest(contract(in.Scenario.Contract), func() iter.Seq[history.Event] {
+	events := func() iter.Seq[history.Event] {
 		return func(yield func(history.Event) bool) {
 			for e := range in.Events() {
 				end = max(end, e.At)
@@ -20,8 +20,21 @@ func consult(in Input) (o oracle.Result, test oracle.SelfTest, end int64) {
 				}
 			}
 		}
-	})
-	return o, test, end
+	}
+	config := oracle.Config{Contract: contract(in.Scenario.Contract), Witnesses: in.Witnesses, SettleTime: in.SettleTime}
+	if config.Witnesses == 0 && config.SettleTime == 0 {
+		o, test = oracle.JudgeAndTest(config.Contract, events)
+		return o, test, end
+	}
+	j := oracle.New(config)
+	for e := range events() {
+		j.Observe(&e)
+	}
+	o = j.Result()
+	if len(o.Witnesses) > 0 {
+		o.AddLives(events())
+	}
+	return o, oracle.RunSelfTest(config.Contract, events), end
 }
 
 func contract(c scenario.Contract) oracle.Contract {

@@ -10,10 +10,15 @@ import (
 
 // unproven lists what the run does not prove, out of what it did: a report that is read as "it is safe" must say where that
 // ends.
-func unproven(r *Result, s *scenario.Scenario) []string {
+func unproven(r *Result, in Input) []string {
 	var list []string
+	s := in.Scenario
 	list = append(list, unprovenFate(r)...)
 	list = append(list, unprovenChance(r)...)
+	if in.Alone {
+		return append(list, "Anything that a history does not tell: which system it was, what clients and load it had, and whether this is "+
+			"all of it.")
+	}
 	list = append(list, unprovenPlace(r, s)...)
 	list = append(list, unprovenPromises(s)...)
 	return append(list, unprovenClients(s), fmt.Sprintf(
