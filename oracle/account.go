@@ -24,7 +24,12 @@ type account struct {
 	expected  int64           // acked messages, once for each group that is responsible, counted event by event
 	vague     int64           // received, reserved, and the history is cut before it tells of the send
 	covered   map[uint16]bool // streams that some group got a message of
-	after     [pageSize]int64 // scratch: the first delivery of a later message
+	byFault   map[*injected]map[string]int64
+
+	// Scratch: the first delivery of a later message, and a page that was given up.
+	after [pageSize]int64
+	page  page
+	reads reads
 }
 
 func (j *Judge) account() *account {
@@ -35,6 +40,7 @@ func (j *Judge) account() *account {
 		wit:     j.wit.copy(),
 		missing: make([]int64, len(j.list)),
 		covered: make(map[uint16]bool),
+		byFault: make(map[*injected]map[string]int64),
 	}
 	for name, n := range j.tally {
 		c := *n
@@ -69,10 +75,15 @@ func (j *Judge) account() *account {
 
 // sends counts what the messages of a track came to on the producer's side.
 func (a *account) sends(t *track) {
-	for _, n := range t.sent.numbers() {
-		p := t.sent.all[n]
-		for i := range p.records {
-			r := &p.records[i]
+	for _, n := range t.numbers() {
+		if n < t.first && t.back[n] == nil && t.old[n].odd == nil {
+			a.counts.Offered += int64(t.old[n].top)
+			a.counts.Acked += int64(t.old[n].top)
+			continue
+		}
+		p := a.load(t, n)
+		for i := range p.sent[:p.top] {
+			r := &p.sent[i]
 			if r.flags&sentInvoked == 0 {
 				continue
 			}
@@ -87,6 +98,34 @@ func (a *account) sends(t *track) {
 			}
 		}
 	}
+}
+
+// load returns a page; one that was given up only for what happened on the producer's side, and until the next load.
+func (a *account) load(t *track, n uint64) *page {
+	switch {
+	case n >= t.first:
+		return t.pages[n-t.first]
+	case t.back[n] != nil:
+		return t.back[n]
+	}
+	p := &a.page
+	clear(p.sent[:p.top])
+	p.track, p.number = t, n
+	a.judge.restoreSent(p, &t.old[n])
+	return p
+}
+
+// loadReads returns what the group has of a page that load returned; nil: nothing.
+func (a *account) loadReads(p *page, s *share) *reads {
+	if p != &a.page {
+		return p.of(s.group)
+	}
+	if uint64(len(s.old)) <= p.number || !s.old[p.number].told {
+		return nil
+	}
+	a.reads.faults = nil
+	a.judge.restoreGot(p.top, &a.reads, &s.old[p.number])
+	return &a.reads
 }
 
 // responsible says whether what is missing of the stream is missing in this group.
@@ -128,97 +167,114 @@ func (a *account) group(t *track, g *group, responsible bool) {
 	if s == nil {
 		s = &share{group: g}
 	}
-	a.received(t, s)
-	numbers := t.sent.numbers()
+	numbers := t.numbers()
 	// What lies behind a page is only needed as a minimum.
 	behind := make([]int64, len(numbers)+1)
 	behind[len(numbers)] = math.MaxInt64
 	for i := len(numbers) - 1; i >= 0; i-- {
-		behind[i] = min(behind[i+1], earliest(t.sent.all[numbers[i]], s.got.all[numbers[i]]))
+		behind[i] = min(behind[i+1], t.earliest(s, numbers[i]))
 	}
 	begun := false // something of the track was delivered
 	for i, n := range numbers {
-		begun = a.page(t, s, n, behind[i+1], begun, responsible)
-	}
-}
-
-// received judges what came to the group and was never told to be sent.
-func (a *account) received(t *track, s *share) {
-	for _, n := range s.got.numbers() {
-		page, sends := s.got.all[n], t.sent.all[n]
-		for i := range page.records {
-			r := &page.records[i]
-			if r.deliveries == 0 && r.processed == 0 && r.flags&gotElsewhere == 0 || sends != nil && sends.records[i].flags&sentInvoked != 0 {
-				continue
-			}
-			seq := n*pageSize + uint64(i)
-			if seq < t.reserved && !a.judge.complete {
-				a.vague++
-				continue
-			}
-			a.found(Unexpected, Window{r.at, r.at}, t.identity(a.judge.run, seq), s.group)
-		}
-	}
-}
-
-func (t *track) identity(run uint32, seq uint64) *queue.Identity {
-	return &queue.Identity{Run: run, Producer: t.id.Producer, Epoch: t.id.Epoch, Stream: t.id.Stream, Seq: seq}
-}
-
-// earliest is the first delivery of a page's messages, as far as they were sent.
-func earliest(sends *sentPage, page *gotPage) int64 {
-	first := int64(math.MaxInt64)
-	if page == nil {
-		return first
-	}
-	for i := range page.records {
-		if r := &page.records[i]; r.deliveries > 0 && sends.records[i].flags&sentInvoked != 0 {
-			first = min(first, r.at)
-		}
-	}
-	return first
-}
-
-// page judges one page of messages that were sent. behind is the first delivery of any message of later pages; begun says
-// whether one of earlier pages was delivered.
-func (a *account) page(t *track, s *share, n uint64, behind int64, begun, responsible bool) bool {
-	sends, page := t.sent.all[n], s.got.all[n]
-	scanned := false
-	for i := range sends.records {
-		m := &sends.records[i]
-		if m.flags&sentInvoked == 0 {
+		if t.ordinary(s, n) {
+			a.ordinary(int64(t.old[n].top), responsible)
+			begun = begun || t.old[n].top > 0
 			continue
 		}
-		var r got
-		if page != nil {
-			r = page.records[i]
+		p := a.load(t, n)
+		begun = a.messages(p, s, a.loadReads(p, s), behind[i+1], begun, responsible)
+	}
+}
+
+// ordinary says that a page was given up, and that all its messages were confirmed, delivered and worked on.
+func (t *track) ordinary(s *share, n uint64) bool {
+	if n >= t.first || t.back[n] != nil || t.old[n].odd != nil || uint64(len(s.old)) <= n || !s.old[n].told {
+		return false
+	}
+	state, alike := all(s.old[n].odd, usualGot)
+	var g got
+	g.unpack(state, 0)
+	return alike && g.deliveries > 0 && g.processed > 0
+}
+
+// ordinary counts such messages.
+func (a *account) ordinary(n int64, responsible bool) {
+	a.counts.Delivered += n
+	if responsible {
+		a.counts.Processed += n
+	}
+}
+
+// receive judges what came to the group and was never told to be sent.
+func (a *account) receive(p *page, i int, r *got, g *group) {
+	if r.nothing() {
+		return
+	}
+	if seq := p.number<<pageBits + uint64(i); seq < p.track.reserved && !a.judge.complete {
+		a.vague++
+		return
+	}
+	a.found(Unexpected, Window{r.at, r.at}, p.identity(a.judge.run, i), g)
+}
+
+// earliest is the first delivery, in the group, of the page's messages, as far as they were sent.
+func (t *track) earliest(s *share, n uint64) int64 {
+	if n < t.first && t.back[n] == nil {
+		if uint64(len(s.old)) > n && s.old[n].told {
+			return s.old[n].at
+		}
+		return math.MaxInt64
+	}
+	p := t.back[n]
+	if p == nil {
+		p = t.pages[n-t.first]
+	}
+	if r := p.of(s.group); r != nil && r.earliest != 0 {
+		return r.earliest
+	}
+	return math.MaxInt64
+}
+
+// messages judges the messages of one page. behind is the first delivery of any message of later pages; begun says whether one
+// of earlier pages was delivered.
+func (a *account) messages(p *page, s *share, r *reads, behind int64, begun, responsible bool) bool {
+	scanned := false
+	var none got
+	for i := range p.sent[:p.top] {
+		m, g := &p.sent[i], &none
+		if r != nil {
+			g = &r.records[i]
+		}
+		if m.flags&sentInvoked == 0 {
+			a.receive(p, i, g, s.group)
+			continue
 		}
 		earlier := begun
-		if r.deliveries > 0 {
+		if g.deliveries > 0 {
 			begun = true
 			a.counts.Delivered++
 		}
-		worked := r.flags&gotWork != 0
-		if worked && r.deliveries == 0 {
+		worked := g.flags&gotWork != 0
+		if worked && g.deliveries == 0 {
 			a.untold++
 		}
 		switch state := m.state(); {
-		case state == queue.Failed && (r.deliveries > 0 || worked):
-			a.found(FailedButDelivered, Window{m.at, r.at}, t.identity(a.judge.run, n*pageSize+uint64(i)), s.group)
-		case state == queue.Unknown && r.processed > 0:
+		case state == queue.Failed && (g.deliveries > 0 || worked):
+			a.found(FailedButDelivered, Window{m.at, g.at}, p.identity(a.judge.run, i), s.group)
+		case state == queue.Unknown && g.processed > 0:
 			a.counts.DoubtProcessed++
 		case state == queue.OK && responsible:
 			switch {
-			case r.processed > 0:
+			case g.processed > 0:
 				a.counts.Processed++
-			case r.flags&gotDead != 0:
+			case g.flags&gotDead != 0:
 				a.counts.DeadLettered++
 			default:
 				if !scanned {
-					a.scan(sends, page, behind)
+					a.scan(p, r, behind)
 					scanned = true
 				}
-				a.miss(t, s.group, n*pageSize+uint64(i), m, &r, a.after[i], earlier)
+				a.miss(p, i, s, r, g, earlier)
 			}
 		}
 	}
@@ -226,44 +282,71 @@ func (a *account) page(t *track, s *share, n uint64, behind int64, begun, respon
 }
 
 // scan fills in, for each message of the page, when the first later one of its track was delivered.
-func (a *account) scan(sends *sentPage, page *gotPage, behind int64) {
-	for i := pageSize - 1; i >= 0; i-- {
+func (a *account) scan(p *page, r *reads, behind int64) {
+	for i := p.top - 1; i >= 0; i-- {
 		a.after[i] = behind
-		if page == nil {
+		if r == nil {
 			continue
 		}
-		if r := &page.records[i]; r.deliveries > 0 && sends.records[i].flags&sentInvoked != 0 {
-			behind = min(behind, r.at)
+		if g := &r.records[i]; g.deliveries > 0 && p.sent[i].flags&sentInvoked != 0 {
+			behind = min(behind, g.at)
 		}
 	}
 }
 
+// missing is the window of a message that is missing: from its first send to the first delivery of a later message of its
+// track; and if it was delivered itself, at least as long after that as the work on it could take: whoever had it in hand may
+// have dropped it as long.
+func missing(m *sent, r *got, g *group, later int64) Window {
+	end := later
+	if end == math.MaxInt64 {
+		end = g.drain.At
+	}
+	if r.deliveries > 0 {
+		end = max(end, r.at+g.work)
+	}
+	return Window{m.at, max(end, m.at)}
+}
+
 // miss judges an acked message that was neither processed nor dead-lettered.
-func (a *account) miss(t *track, g *group, seq uint64, m *sent, r *got, later int64, earlier bool) {
-	if !g.drained {
-		a.missing[g.number]++
+func (a *account) miss(p *page, i int, s *share, r *reads, g *got, earlier bool) {
+	m, later := &p.sent[i], a.after[i]
+	if !s.group.drained {
+		a.missing[s.group.number]++
 		return
 	}
-	if m.flags&(sentForward|sentForwardLost) != 0 && r.deliveries > 0 {
+	if m.flags&(sentForward|sentForwardLost) != 0 && g.deliveries > 0 {
 		a.forwarded++
 		a.counts.Unaccounted++
 		return
 	}
-	end := later
 	switch {
 	case later == math.MaxInt64:
 		a.counts.LostTail++
-		end = g.drain.At
 	case earlier:
 		a.counts.LostMiddle++
 	default:
 		a.counts.LostPrefix++
 	}
-	if r.deliveries > 0 { // whoever had it in hand may have dropped it as long as the work could take
-		end = max(end, r.at+g.work)
-	}
 	a.counts.Lost++
-	a.found(Lost, Window{m.at, max(end, m.at)}, t.identity(a.judge.run, seq), g)
+	id := p.identity(a.judge.run, i)
+	if r != nil && r.faults != nil && r.faults[i] != faultUntold { // judged when its page was given up
+		how, by := a.explain(r.faults[i], id, s.group)
+		a.count(Lost, how, by, id, s.group)
+		return
+	}
+	a.found(Lost, missing(m, g, s.group, later), id, s.group)
+}
+
+// explain says what explains a loss by what was kept of it.
+func (a *account) explain(fault uint16, id *queue.Identity, g *group) (how string, by *injected) {
+	if h := a.judge.culprit(Lost, id, g); h != nil {
+		return caused, h.fault
+	}
+	if fault == faultNone {
+		return unexplained, nil
+	}
+	return during, a.judge.faults.list[fault-faultFirst]
 }
 
 // divide says of what is missing in groups that are not drained how much the broker said to hold.
@@ -279,9 +362,19 @@ func (a *account) divide() {
 }
 
 func (a *account) found(anomaly string, span Window, id *queue.Identity, g *group) {
-	how, fault := a.judge.attribute(anomaly, span, id, g, true)
+	how, by := a.judge.attribute(anomaly, span, id, g, true)
+	a.count(anomaly, how, by, id, g)
+}
+
+func (a *account) count(anomaly, how string, by *injected, id *queue.Identity, g *group) {
 	a.tally[anomaly].add(how)
-	a.wit.add(anomaly, how, fault, g, id)
+	if by != nil {
+		if a.byFault[by] == nil {
+			a.byFault[by] = make(map[string]int64)
+		}
+		a.byFault[by][anomaly]++
+	}
+	a.wit.add(anomaly, how, by, g, id)
 }
 
 // check asserts the law that every message is accounted for: what was found at the end in the pages is what was counted

@@ -103,29 +103,43 @@ const (
 
 // attribute says what explains an anomaly. atEnd: it is judged at the end, and may be judged again, so it spends no hit; nor need
 // it, because no verb allows two of the anomalies that are judged there.
-func (j *Judge) attribute(anomaly string, span Window, id *queue.Identity, g *group, atEnd bool) (how, fault string) {
-	if id != nil && len(j.faults.hits) > 0 {
-		for _, h := range j.faults.hits[hitKey{id.Track(), id.Seq}] {
-			if !allows(h.verb, anomaly) || !h.usable(g) {
-				continue
-			}
-			if !atEnd {
-				h.spent |= 1 << g.number
-			}
-			return caused, h.fault.Name
+func (j *Judge) attribute(anomaly string, span Window, id *queue.Identity, g *group, atEnd bool) (how string, by *injected) {
+	if h := j.culprit(anomaly, id, g); h != nil {
+		if !atEnd {
+			h.spent |= 1 << g.number
 		}
+		return caused, h.fault
 	}
 	if f := j.faults.during(span, j.config.SettleTime); f != nil {
-		return during, f.Name
+		return during, f
 	}
-	return unexplained, ""
+	return unexplained, nil
+}
+
+// culprit returns a hit on the message that can answer for the anomaly, or nil.
+func (j *Judge) culprit(anomaly string, id *queue.Identity, g *group) *hit {
+	if id == nil || len(j.faults.hits) == 0 {
+		return nil
+	}
+	for _, h := range j.faults.hits[hitKey{id.Track(), id.Seq}] {
+		if allows(h.verb, anomaly) && h.usable(g) {
+			return h
+		}
+	}
+	return nil
 }
 
 // found counts an anomaly that is judged as it happens.
 func (j *Judge) found(anomaly string, span Window, id *queue.Identity, g *group) {
-	how, fault := j.attribute(anomaly, span, id, g, false)
+	how, by := j.attribute(anomaly, span, id, g, false)
 	j.tally[anomaly].add(how)
-	j.wit.add(anomaly, how, fault, g, id)
+	if by != nil {
+		if by.anomalies == nil {
+			by.anomalies = make(map[string]int64)
+		}
+		by.anomalies[anomaly]++
+	}
+	j.wit.add(anomaly, how, by, g, id)
 }
 
 func (a *Anomaly) add(how string) {

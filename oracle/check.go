@@ -8,7 +8,9 @@ import (
 
 // check is one promise that a contract may make.
 type check struct {
-	anomaly  string
+	anomaly string
+	// promised says whether the contract makes the promise. One that every contract makes is left out where a source cannot
+	// see its anomaly; of one that this contract asks for, nobody knows then.
 	promised func(Contract) bool
 	// vacuous says why a zero proves nothing; "" if it does.
 	vacuous func(*account) string
@@ -23,7 +25,7 @@ func checks() []check {
 		{Corrupted, always, notDelivered},
 		{Unexpected, always, notTold},
 		{FailedButDelivered, always, notDelivered},
-		{Late, func(c Contract) bool { return c.MaxDelay > 0 }, notDelivered},
+		{Late, func(c Contract) bool { return c.MaxDelay > 0 }, notTimed},
 	}
 }
 
@@ -49,6 +51,13 @@ func notDelivered(a *account) string {
 		return fmt.Sprintf("%d messages were processed and the history does not tell of their delivery", a.untold)
 	}
 	return nothingDelivered(a)
+}
+
+func notTimed(a *account) string {
+	if n := a.judge.untimed; n > 0 {
+		return fmt.Sprintf("%d messages came so late that it is not kept when they were meant to be sent (raise the judge's memory)", n)
+	}
+	return notDelivered(a)
 }
 
 func mayHideDuplicates(a *account) string {
@@ -124,6 +133,11 @@ func note(text string) string {
 	return " (" + text + ")"
 }
 
+// implied says that every contract makes the promise.
+func (c check) implied() bool {
+	return c.anomaly == Corrupted || c.anomaly == Unexpected || c.anomaly == FailedButDelivered
+}
+
 // judge judges one promise. A check that crashes knows nothing.
 func (c check) judge(a *account) (result Check) {
 	result = Check{Expr: c.anomaly + " == 0", Verdict: Unknown}
@@ -140,6 +154,11 @@ func (c check) judge(a *account) (result Check) {
 	}
 	if broken > 0 {
 		result.Verdict = Fail
+		return result
+	}
+	if s := a.judge.blind(c.anomaly); s != nil {
+		result.Reason = fmt.Sprintf("%s cannot see what is %s: take the promise out of the contract, or add a source that can see it",
+			s.Name, strings.ReplaceAll(c.anomaly, "_", " "))
 		return result
 	}
 	if result.Reason = c.vacuous(a); result.Reason == "" {

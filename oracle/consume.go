@@ -13,7 +13,7 @@ func (j *Judge) deliver(e *history.Event) {
 	}
 	here := Window{e.At, e.At}
 	if e.Name == "" {
-		g.refute("it got messages")
+		j.refute(g, "it got messages")
 	}
 	switch {
 	case e.Damage == history.CorruptEnvelope:
@@ -36,7 +36,8 @@ func (j *Judge) deliver(e *history.Event) {
 	}
 	seq := e.Identity.Seq
 	s := j.reader(t, g, e)
-	r := s.record(seq)
+	p := j.keep(t, seq)
+	m, r := &p.sent[seq&pageMask], j.record(p, g, seq)
 	if e.Damage == history.CorruptPayload {
 		r.flags |= gotDamaged
 	}
@@ -45,25 +46,35 @@ func (j *Judge) deliver(e *history.Event) {
 		return
 	}
 	if r.deliveries == 0 {
-		j.first(t, s, r, e)
+		j.first(t, s, r, m, p, e)
 	} else {
 		j.again(r, g, e)
 	}
 	count(&r.deliveries)
 	r.claim = uint32(e.Claim)
-	s.delivered = max(s.delivered, seq+1)
+	j.arrived(t, s, e)
+}
+
+// arrived notes that something of the track came to the group.
+func (j *Judge) arrived(t *track, s *share, e *history.Event) {
+	g := s.group
+	if e.Identity.Seq >= s.delivered {
+		s.delivered = e.Identity.Seq + 1
+	}
 	if s.waiting && t.acked <= s.delivered {
 		s.waiting = false
 		g.waiting--
 	}
 	g.gaps.success(e.At, g.waiting > 0)
-	j.faults.await(g)
+	if len(j.faults.list) > 0 {
+		j.faults.await(g)
+	}
 }
 
 // reader returns the group's part of the track of e. A group that gets a message of a stream reads that stream, unless it got
 // it from another topic: of a dead-letter topic's reader nobody expects all that the messages' own topics have.
 func (j *Judge) reader(t *track, g *group, e *history.Event) *share {
-	s := t.open(g)
+	s := t.part(g)
 	switch {
 	case e.Name != "":
 		g.elsewhere = true
@@ -84,41 +95,49 @@ func (r *got) elsewhere(e *history.Event) {
 
 // place returns the track of a message that was received, or nil if no such message can have been sent.
 func (j *Judge) place(id *queue.Identity) *track {
-	t := j.track(id.Track())
+	t := j.track(id)
 	if t == nil {
 		if j.strangers == maxStrangers || id.Seq >= slack {
 			return nil
 		}
 		j.strangers++
-		t = j.openTrack(id.Track())
+		t = j.openTrack(id)
 	}
-	if id.Seq >= t.limit() {
+	if id.Seq >= t.next && id.Seq >= t.limit() {
 		return nil
 	}
 	return t
 }
 
-func (j *Judge) first(t *track, s *share, r *got, e *history.Event) {
+// first judges the first delivery of a message.
+func (j *Judge) first(t *track, s *share, r *got, m *sent, p *page, e *history.Event) {
 	r.at = e.At
-	seq := e.Identity.Seq
-	m, p := t.find(seq)
-	if m == nil || m.flags&sentInvoked == 0 {
-		return // judged at the end
+	if m.flags&sentInvoked == 0 {
+		t.early++
+		return // judged at the end, or when it is told
 	}
-	j.judgeDelay(p, seq, e, s.group)
-	j.judgeOrder(t, s, seq, m, p, e)
+	p.got[s.group.number].arrived(e.At)
+	if j.config.Contract.MaxDelay > 0 {
+		j.judgeDelay(m, p, e, s.group)
+	}
+	j.judgeOrder(t, s, e.Identity.Seq, m, p, e)
 }
 
-func (j *Judge) judgeDelay(p *sentPage, seq uint64, e *history.Event, g *group) {
-	limit := j.config.Contract.MaxDelay
-	if limit <= 0 {
-		return
-	}
+func (j *Judge) judgeDelay(m *sent, p *page, e *history.Event, g *group) {
+	limit := int64(j.config.Contract.MaxDelay)
 	intended := e.Intended
-	if intended == 0 && p.intended != nil {
-		intended = p.intended[seq&pageMask]
+	switch {
+	case intended != 0:
+	case m.flags&sentOld != 0:
+		if e.At-p.hi <= limit && e.At-p.lo > limit { // it may be late and may be not
+			j.untimed++
+			return
+		}
+		intended = p.hi
+	case p.intended != nil:
+		intended = p.intended[e.Identity.Seq&pageMask]
 	}
-	if e.At-intended > int64(limit) {
+	if e.At-intended > limit {
 		j.found(Late, Window{intended, e.At}, &e.Identity, g)
 	}
 }
@@ -151,31 +170,33 @@ func (j *Judge) stranger(id *queue.Identity) bool {
 	return false
 }
 
-// consumed returns what the group knows of the message of e, or nil if it cannot have been sent.
-func (j *Judge) consumed(e *history.Event) (*got, *track) {
+// consumed returns what the group knows of the message of e; nil if it cannot have been sent, or if the group is not known.
+func (j *Judge) consumed(e *history.Event) (r *got, s *share, t *track, p *page) {
 	g := j.group(e.Group)
 	if g == nil {
-		return nil, nil
+		return nil, nil, nil, nil
 	}
 	if e.Damage == history.CorruptEnvelope || e.Damage == history.Foreign {
 		j.strange(g, e)
-		return nil, nil
+		return nil, nil, nil, nil
 	}
-	if !j.runSet || e.Identity.Run != j.run {
+	if j.runSet && e.Identity.Run != j.run {
 		j.wrong("work on messages of another run")
-		return nil, nil
+		return nil, nil, nil, nil
 	}
-	t := j.place(&e.Identity)
+	t = j.place(&e.Identity)
 	if t == nil {
 		if !j.stranger(&e.Identity) {
 			j.found(Unexpected, Window{e.At, e.At}, &e.Identity, g)
 		}
-		return nil, nil
+		return nil, nil, nil, nil
 	}
 	if e.Kind == history.Processed {
 		g.gaps.sign(e.At)
 	}
-	return j.reader(t, g, e).record(e.Identity.Seq), t
+	s = j.reader(t, g, e)
+	p = j.keep(t, e.Identity.Seq)
+	return j.record(p, g, e.Identity.Seq), s, t, p
 }
 
 // strange reads the work on a message that is none of this run's, or that nobody can tell. It was counted when it came; where
@@ -196,14 +217,20 @@ func (j *Judge) strange(g *group, e *history.Event) {
 }
 
 func (j *Judge) processed(e *history.Event) {
-	r, t := j.consumed(e)
+	r, s, t, p := j.consumed(e)
 	if r == nil {
 		return
 	}
-	g := j.group(e.Group)
-	if e.Name != "" {
+	g, m := s.group, &p.sent[e.Identity.Seq&pageMask]
+	switch {
+	case e.Name != "":
 		r.elsewhere(e)
-	} else {
+	case r.deliveries == 0 && g.sourced: // nobody will tell of the delivery: the work shows that it came
+		j.first(t, s, r, m, p, e)
+		count(&r.deliveries)
+		j.arrived(t, s, e)
+		r.flags |= gotWork
+	default:
 		r.flags |= gotWork
 	}
 	if r.deliveries == 0 && r.at == 0 {
@@ -220,6 +247,11 @@ func (j *Judge) processed(e *history.Event) {
 		}
 		return
 	}
+	j.workedAgain(r, m, g, e)
+}
+
+// workedAgain judges work that was done on a message before.
+func (j *Judge) workedAgain(r *got, m *sent, g *group, e *history.Event) {
 	j.counts.ProcessedTwice++
 	promised := j.config.Contract.Delivery == ExactlyOnce || j.config.Contract.Delivery == AtMostOnce
 	untold := r.processed > r.deliveries && r.flags&gotElsewhere == 0
@@ -228,7 +260,7 @@ func (j *Judge) processed(e *history.Event) {
 		from := r.at
 		if r.deliveries == 0 {
 			from = e.At
-			if m, _ := t.find(e.Identity.Seq); m != nil {
+			if m.flags&sentInvoked != 0 {
 				from = m.at
 			}
 		}
@@ -237,7 +269,7 @@ func (j *Judge) processed(e *history.Event) {
 }
 
 func (j *Judge) settle(e *history.Event) {
-	r, _ := j.consumed(e)
+	r, _, _, _ := j.consumed(e)
 	if r == nil || !e.Ack || e.Outcome != queue.OK || e.Name != "" {
 		return
 	}
@@ -248,7 +280,7 @@ func (j *Judge) settle(e *history.Event) {
 }
 
 func (j *Judge) deadLetter(e *history.Event) {
-	if r, _ := j.consumed(e); r != nil {
+	if r, _, _, _ := j.consumed(e); r != nil {
 		r.flags |= gotDead
 	}
 }

@@ -51,6 +51,13 @@ func ForgetfulSelfTest(contract Contract, events func() iter.Seq[history.Event],
 
 // Forget makes the judge forget the outcomes of a message, as a defect in its pages would.
 func Forget(j *Judge, id queue.Identity) {
-	m, _ := j.track(id.Track()).find(id.Seq)
+	m := &j.find(j.track(&id), id.Seq).sent[id.Seq&pageMask]
 	m.flags &^= sentOK | sentFailed
+}
+
+// Squeeze gives up all pages that can be, as a judge without memory would.
+func Squeeze(j *Judge) {
+	for n := len(j.memory.queue) - j.memory.head; n > 0; n-- {
+		j.giveUpOldest()
+	}
 }

@@ -13,6 +13,8 @@ type injected struct {
 	FaultWindow
 	isSeen, isGone bool
 	struck         int64 // hits on single messages
+	exposed        int64 // sends that were under way while it was in force
+	anomalies      map[string]int64
 	lag            lagWatch
 
 	// What was tried between its beginning and the next fault's: only then can it be told how the system came back.
@@ -23,8 +25,9 @@ type injected struct {
 func (f *injected) hits() int64 { return max(f.Hits, f.struck) }
 
 type faults struct {
-	list []*injected // as they began
-	hits map[hitKey][]*hit
+	list   []*injected // as they began
+	active []*injected // those that are not seen gone
+	hits   map[hitKey][]*hit
 }
 
 // observe reads a stage of a fault; false: the fault never began.
@@ -35,7 +38,8 @@ func (fs *faults) observe(e *history.Event) bool {
 				f.lag.over = true // the next fault begins
 			}
 		}
-		fs.list = append(fs.list, &injected{FaultWindow: FaultWindow{Name: e.Name, What: e.Detail, Node: e.Node, Begin: e.At}})
+		f := &injected{FaultWindow: FaultWindow{Name: e.Name, What: e.Detail, Node: e.Node, Begin: e.At}}
+		fs.list, fs.active = append(fs.list, f), append(fs.active, f)
 		return true
 	}
 	f := fs.find(e)
@@ -53,9 +57,23 @@ func (fs *faults) observe(e *history.Event) bool {
 		f.Heal = e.At
 	case history.HealSeen:
 		f.isGone, f.Gone = true, e.At
+		fs.active = slices.DeleteFunc(fs.active, func(a *injected) bool { return a == f })
 	}
 	return true
 }
+
+// sending notes that a send begins.
+func (fs *faults) sending() {
+	if f := fs.last(); f != nil {
+		f.sent = true
+	}
+	for _, f := range fs.active {
+		f.exposed++
+	}
+}
+
+// number is the place of a fault in the list; -1 for none.
+func (fs *faults) number(f *injected) int { return slices.Index(fs.list, f) }
 
 // last returns the latest fault, or nil.
 func (fs *faults) last() *injected {
@@ -110,11 +128,20 @@ func (fs *faults) during(span Window, settle time.Duration) *injected {
 	return nil
 }
 
-func (fs *faults) windows() []FaultWindow {
+// windows lists the faults; more are the anomalies of each that were judged at the end.
+func (fs *faults) windows(more map[*injected]map[string]int64) []FaultWindow {
 	ws := make([]FaultWindow, 0, len(fs.list))
 	for _, f := range fs.list {
 		w := f.FaultWindow
-		w.Hits = f.hits()
+		w.Hits, w.Exposed = f.hits(), f.exposed
+		if len(f.anomalies)+len(more[f]) > 0 {
+			w.Anomalies = make(map[string]int64)
+			for _, counts := range []map[string]int64{f.anomalies, more[f]} {
+				for name, n := range counts {
+					w.Anomalies[name] += n
+				}
+			}
+		}
 		ws = append(ws, w)
 	}
 	return ws

@@ -2,8 +2,8 @@ package oracle
 
 import (
 	"fmt"
-	"slices"
 	"time"
+	"unsafe"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/queue"
@@ -18,6 +18,9 @@ type Config struct {
 	SettleTime time.Duration
 	// Verbs names the verb of a fault by its name, where the history does not tell. Nil or "": see the package comment.
 	Verbs func(fault string) string
+	// Memory is how many bytes of messages are kept in full: 40 for one in flight or settled lately, and 16 for each further
+	// group. Of messages that everybody is done with, older ones are given up first; see the package comment. 0 means 8 MiB.
+	Memory int64
 
 	without string // a check that is left out: the tests show that each is needed
 }
@@ -31,8 +34,9 @@ type Judge struct {
 	runSet bool
 
 	tracks    map[queue.Track]*track
-	last      *track // the one of the last lookup
-	strangers int    // tracks known by deliveries only
+	hot       [hot]*track // the ones of the last lookups
+	strangers int         // tracks known by deliveries only
+	memory    memory
 	far       map[hitKey]bool
 	groups    map[string]*group
 	list      []*group // by number
@@ -45,14 +49,26 @@ type Judge struct {
 	phase  phases
 	sends  gaps
 	open   int64 // sends without an outcome, of all tracks
+	drains int   // groups whose drain is proven
 
+	sources []Source
+
+	untimed    int64 // messages of which the history tells too late whether they were late
 	unordered  int64 // messages whose order could not be judged, for what the history tells of them
 	keysGap    int64 // keys that the recorder forgot
 	retriesGap int64 // messages that the recorder forgot, and that may have been sent again as new ones
 
+	byProducer bool // the contract promises order by producer
+
 	complete  bool
 	aborted   string
 	malformed map[string]int64 // what a history must not have, counted
+
+	// Scratch.
+	states [pageSize]uint64
+	claims []claimRun
+	stack  []uint64
+	blank  reads // of a group that has nothing of a page
 }
 
 // group is what is known of one consumer group.
@@ -63,6 +79,7 @@ type group struct {
 	waiting int             // tracks with something confirmed that is not delivered
 	gaps    gaps
 	work    int64 // the longest from a delivery to the work on it
+	sourced bool  // what it got is told by sources that do not tell of deliveries
 
 	elsewhere        bool  // it got messages from other topics than their own
 	damaged, foreign int64 // deliveries of unreadable and foreign messages whose work was not told yet
@@ -74,9 +91,10 @@ type group struct {
 }
 
 // refute takes back what the drain proved: it does not hold for what came after it.
-func (g *group) refute(what string) {
+func (j *Judge) refute(g *group, what string) {
 	if g.drained {
 		g.drained, g.refuted = false, what
+		j.drains--
 	}
 }
 
@@ -101,6 +119,11 @@ func New(config Config) *Judge {
 	for _, name := range Names() {
 		j.tally[name] = &Anomaly{}
 	}
+	if config.Memory == 0 {
+		j.config.Memory = defaultMemory
+	}
+	j.memory.limit = j.config.Memory
+	j.byProducer = config.Contract.Order == OrderProducer
 	j.faults.hits = make(map[hitKey][]*hit)
 	j.wit.limit = config.Witnesses
 	return j
@@ -109,7 +132,9 @@ func New(config Config) *Judge {
 // Observe reads the next event. Events come in the order in which they happened. It keeps nothing of e but its strings.
 func (j *Judge) Observe(e *history.Event) {
 	j.events++
-	j.now = max(j.now, e.At)
+	if e.At > j.now {
+		j.now = e.At
+	}
 	if j.complete {
 		j.wrong("events after its end")
 	}
@@ -159,6 +184,8 @@ func (j *Judge) observeRun(e *history.Event) {
 		j.drain(e)
 	case history.Gap:
 		j.gap(e)
+	case history.Source:
+		j.source(e)
 	case history.End:
 		j.complete = true
 	case history.Abort:
@@ -175,6 +202,7 @@ func (j *Judge) wrong(what string) { j.malformed[what]++ }
 // underWay notes what was tried already when the fault began.
 func (j *Judge) underWay(f *injected) {
 	f.sent = j.open > 0
+	f.exposed = j.open
 	for _, g := range j.list {
 		if g.gaps.waiting {
 			f.awaited |= 1 << g.number
@@ -200,9 +228,11 @@ func (j *Judge) drain(e *history.Event) {
 	if g == nil {
 		return
 	}
+	j.refute(g, "it was drained again")
 	g.asked, g.drain = true, *e
 	g.drained = e.Outcome == queue.OK && e.Value == 0
 	if g.drained {
+		j.drains++
 		// What waits still will never come: that is a loss, not an outage.
 		g.gaps.forget()
 	}
@@ -216,59 +246,15 @@ func (j *Judge) ours(id *queue.Identity) bool {
 	return id.Run == j.run
 }
 
-// track returns the track, or nil if it is not known.
-func (j *Judge) track(id queue.Track) *track {
-	if j.last != nil && j.last.id == id {
-		return j.last
-	}
-	t := j.tracks[id]
-	if t != nil {
-		j.last = t
-	}
-	return t
-}
-
-// openTrack returns the track, made if need be.
-func (j *Judge) openTrack(id queue.Track) *track {
-	if t := j.track(id); t != nil {
-		return t
-	}
-	t := &track{id: id}
-	j.tracks[id], j.last = t, t
-	for _, g := range j.list {
-		if g.streams[id.Stream] {
-			t.read(g)
-		}
-	}
-	return t
-}
-
-// sorted lists the tracks in a fixed order.
-func (j *Judge) sorted() []*track {
-	ts := make([]*track, 0, len(j.tracks))
-	for _, t := range j.tracks {
-		ts = append(ts, t)
-	}
-	slices.SortFunc(ts, func(a, b *track) int { return compareTracks(a.id, b.id) })
-	return ts
-}
-
-func compareTracks(a, b queue.Track) int {
-	switch {
-	case a.Producer != b.Producer:
-		return int(int64(a.Producer) - int64(b.Producer))
-	case a.Epoch != b.Epoch:
-		return int(a.Epoch) - int(b.Epoch)
-	default:
-		return int(a.Stream) - int(b.Stream)
-	}
-}
-
 // group returns the group of this name, made if need be; nil if there are too many.
 func (j *Judge) group(name string) *group {
-	if j.lastGroup != nil && j.lastGroup.name == name {
-		return j.lastGroup
+	if g := j.lastGroup; g != nil && len(g.name) == len(name) && (unsafe.StringData(g.name) == unsafe.StringData(name) || g.name == name) {
+		return g
 	}
+	return j.coldGroup(name)
+}
+
+func (j *Judge) coldGroup(name string) *group {
 	g := j.groups[name]
 	if g == nil {
 		if len(j.list) == maxGroups {

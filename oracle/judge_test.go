@@ -131,8 +131,9 @@ func TestTooManyOutages(t *testing.T) {
 	at, id := int64(0), queue.Identity{Run: 7}
 	emit := func(kind history.Kind, after time.Duration) {
 		at += int64(after)
+		outcome := map[bool]queue.Outcome{true: queue.OK}[kind == history.Outcome]
 		j.Observe(&history.Event{Kind: kind, Identity: id, Group: map[bool]string{true: "g"}[kind == history.Deliver], At: at,
-			Outcome: queue.OK})
+			Outcome: outcome})
 	}
 	for range 20_000 {
 		for _, wait := range []time.Duration{0, 0, 0, 0, 0, 300 * time.Millisecond, 3 * time.Second} {

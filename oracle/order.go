@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"math"
+	"slices"
 
 	"github.com/havoqlab/havoq/history"
 )
@@ -16,10 +17,6 @@ type front struct {
 	seq  uint64
 }
 
-type frontPage struct {
-	records [pageSize]front
-}
-
 // passed says whether a message that was confirmed at a place was overtaken by the front. untold: it cannot be told, because
 // the front comes earlier in the chain, and was sent later all the same; it may hide one that overtook.
 func (f front) passed(seq uint64, confirmed int64) (passed, untold bool) {
@@ -30,31 +27,55 @@ func (f front) passed(seq uint64, confirmed int64) (passed, untold bool) {
 }
 
 // judgeOrder judges the first delivery of a message.
-func (j *Judge) judgeOrder(t *track, s *share, seq uint64, m *sent, p *sentPage, e *history.Event) {
-	root := j.link(t, seq)
+func (j *Judge) judgeOrder(t *track, s *share, seq uint64, m *sent, p *page, e *history.Event) {
+	if m.flags&sentOld != 0 { // what it could have been overtaken by is not known any more
+		j.unordered++
+		return
+	}
+	if m.flags&(sentRoot|sentLinked) == 0 {
+		j.linkLate(t, seq)
+	}
 	if m.flags&sentPromised != 0 {
 		j.counts.OrderedPairs++
 	}
-	if m.flags&sentFollowed != 0 && m.confirmed != 0 {
-		j.judgeOvertaken(s, root, seq, m, p, e)
+	if m.flags&sentLinked == 0 {
+		return // it is alone
+	}
+	place := p.base + int64(m.invoked)
+	if m.flags&sentFollowed != 0 && m.confirmed != 0 && s.ahead(m.chain) > p.base+int64(m.confirmed) {
+		j.judgeOvertaken(s, seq, m, p, e)
 	}
 	switch {
-	case root == seq: // nothing comes before it
+	case m.flags&sentRoot != 0: // nothing comes before it
 	case m.invoked == math.MaxUint32:
 		j.unordered++
+	case len(j.faults.hits) > 0:
+		s.advance(m.chain, front{place, seq}, j.moved(e, s.group))
 	default:
-		s.advance(root, front{p.base + int64(m.invoked), seq}, j.moved(e, s.group))
+		s.advance(m.chain, front{place, seq}, false)
 	}
 }
 
-func (j *Judge) judgeOvertaken(s *share, root, seq uint64, m *sent, p *sentPage, e *history.Event) {
+// ahead is where the front of a chain was sent, struck or not.
+func (s *share) ahead(chain uint32) int64 {
+	at := int64(0)
+	if int(chain) < len(s.fronts) {
+		at = s.fronts[chain].sent
+	}
+	if len(s.struck) > 0 {
+		at = max(at, s.struck[chain].sent)
+	}
+	return at
+}
+
+func (j *Judge) judgeOvertaken(s *share, seq uint64, m *sent, p *page, e *history.Event) {
 	if m.confirmed == math.MaxUint32 {
 		j.unordered++
 		return
 	}
 	confirmed := p.base + int64(m.confirmed)
-	passed, untold := s.front(root).passed(seq, confirmed)
-	by := s.struck[root]
+	passed, untold := s.front(m.chain).passed(seq, confirmed)
+	by := s.struck[m.chain]
 	struck, untoldToo := by.passed(seq, confirmed)
 	if struck && !passed { // only by what a hit moved: that hit answers for it
 		j.blame(by.seq, e, s.group)
@@ -67,81 +88,157 @@ func (j *Judge) judgeOvertaken(s *share, root, seq uint64, m *sent, p *sentPage,
 }
 
 // front returns the front of a chain.
-func (s *share) front(root uint64) front {
-	p := s.fronts.get(root)
-	if p == nil {
+func (s *share) front(chain uint32) front {
+	if int(chain) >= len(s.fronts) {
 		return front{}
 	}
-	return p.records[root&pageMask]
+	return s.fronts[chain]
 }
 
 // advance makes f the front of its chain, if it was sent later than the one there is.
-func (s *share) advance(root uint64, f front, moved bool) {
+func (s *share) advance(chain uint32, f front, moved bool) {
 	if moved {
 		if s.struck == nil {
-			s.struck = make(map[uint64]front)
+			s.struck = make(map[uint32]front)
 		}
-		if f.sent > s.struck[root].sent {
-			s.struck[root] = f
+		if f.sent > s.struck[chain].sent {
+			s.struck[chain] = f
 		}
 		return
 	}
-	p := s.fronts.get(root)
-	if p == nil {
-		p = s.fronts.add(root)
+	for int(chain) >= len(s.fronts) {
+		s.fronts = append(s.fronts, front{})
 	}
-	if r := &p.records[root&pageMask]; f.sent > r.sent {
+	if r := &s.fronts[chain]; f.sent > r.sent {
 		*r = f
 	}
 }
 
-// link returns the first message of the chain: that from which the message is reached step by step, each to the next of the
-// same key, or to the next of all under order producer. Each message is linked once, with all before it that are not yet.
-func (j *Judge) link(t *track, seq uint64) (root uint64) {
-	at := seq
-	for {
-		m, _ := t.find(at)
-		if m.flags&sentLinked != 0 {
-			root = at - uint64(m.back)
+// link puts a message into its chain when it is first sent: that of the message before it in its key, or of the one before it
+// at all under order producer. If that one was not sent yet, or is not linked, it is done at the first delivery.
+func (j *Judge) link(t *track, p *page, seq uint64, m *sent) {
+	before, ok := predecessor(seq, m.chain, j.byProducer)
+	if !ok {
+		m.flags, m.chain = m.flags|sentRoot, 0
+		return
+	}
+	q := t.page(before)
+	if q == nil {
+		if before>>pageBits < t.first {
+			j.linkOld(t, before, m)
+		}
+		return
+	}
+	prev := &q.sent[before&pageMask]
+	switch {
+	case prev.flags&sentOld != 0:
+		if prev.flags&sentOK != 0 {
+			m.flags |= sentPromised
+		}
+		m.flags, m.chain = m.flags|sentRoot, 0
+	case prev.flags&(sentRoot|sentLinked) != 0:
+		j.follow(t, prev, q, m, p)
+	}
+}
+
+// linkOld begins a chain with a message, because everybody has passed the one before it: that one was confirmed before, if ever,
+// and can be overtaken no more but by coming late, which is judged then.
+func (j *Judge) linkOld(t *track, before uint64, m *sent) {
+	if t.oldState(before)&uint64(sentOK) != 0 {
+		m.flags |= sentPromised
+	}
+	m.flags, m.chain = m.flags|sentRoot, 0
+}
+
+// follow puts m behind prev.
+func (j *Judge) follow(t *track, prev *sent, q *page, m *sent, p *page) {
+	if prev.flags&sentFollowed != 0 { // its place in the chain is another's: it begins a new one
+		j.unordered++
+		m.flags, m.chain = m.flags|sentRoot, 0
+		return
+	}
+	if prev.chain == 0 {
+		prev.chain = t.newChain()
+	}
+	prev.flags |= sentFollowed | sentLinked
+	t.chains[prev.chain]++
+	m.chain = prev.chain
+	m.flags |= sentLinked
+	if q.before(prev, p, m) {
+		m.flags |= sentPromised
+	}
+}
+
+// linkLate links a message that could not be linked when it was sent, with all before it that are not linked either.
+func (j *Judge) linkLate(t *track, seq uint64) {
+	todo := j.stack[:0]
+	for at := seq; ; {
+		todo = append(todo, at)
+		p := t.page(at)
+		before, _ := predecessor(at, p.sent[at&pageMask].chain, j.byProducer)
+		q := t.page(before)
+		if q == nil {
 			break
 		}
-		root = at
-		before, ok := j.config.Contract.predecessor(at, m.back)
-		if !ok {
-			break
-		}
-		prev, _ := t.find(before)
-		if prev == nil || prev.flags&sentInvoked == 0 || prev.flags&sentFollowed != 0 || seq-before > math.MaxUint32 {
-			j.unordered++ // its place in the chain is not told, or is another's: it begins a new one
+		prev := &q.sent[before&pageMask]
+		if prev.flags&sentInvoked == 0 || prev.flags&(sentRoot|sentLinked|sentOld) != 0 {
 			break
 		}
 		at = before
 	}
-	if seq-root > math.MaxUint32 {
-		j.unordered++
-		root = seq
-	}
-	for m, p := t.find(seq); m.flags&sentLinked == 0; {
-		before, _ := j.config.Contract.predecessor(seq, m.back)
-		m.back = uint32(seq - root)
-		m.flags |= sentLinked
-		if seq == root {
-			break
+	j.stack = todo
+	for _, at := range slices.Backward(todo) {
+		p := t.page(at)
+		m := &p.sent[at&pageMask]
+		if j.link(t, p, at, m); m.flags&sentLinked == 0 {
+			// What comes before it is not told, or was told too late: it begins a chain.
+			j.unordered++
+			m.flags, m.chain = (m.flags|sentRoot)&^sentPromised, 0
 		}
-		prev, page := t.find(before)
-		prev.flags |= sentFollowed
-		if page.before(prev, p, m) {
-			m.flags |= sentPromised
-		}
-		seq, m, p = before, prev, page
 	}
-	return root
+}
+
+// newChain makes a chain of one message.
+func (t *track) newChain() uint32 {
+	if n := len(t.spare); n > 0 {
+		chain := t.spare[n-1]
+		t.spare = t.spare[:n-1]
+		t.chains[chain] = 1
+		return chain
+	}
+	t.chains = append(t.chains, 1)
+	return uint32(len(t.chains) - 1)
+}
+
+// leave takes a message out of its chain. A chain without messages is used again.
+func (t *track) leave(chain uint32) {
+	if t.chains[chain]--; t.chains[chain] > 0 {
+		return
+	}
+	for _, s := range t.shares {
+		if s != nil && int(chain) < len(s.fronts) {
+			s.fronts[chain] = front{}
+		}
+		if s != nil {
+			delete(s.struck, chain)
+		}
+	}
+	t.spare = append(t.spare, chain)
+}
+
+// oldState is what is left of a message whose page was given up.
+func (t *track) oldState(seq uint64) uint64 {
+	old := &t.old[seq>>pageBits]
+	if seq&pageMask >= uint64(old.top) {
+		return 0
+	}
+	return stateAt(old.odd, uint16(seq&pageMask), usualSent)
 }
 
 // predecessor returns the message before this one, in the order that the contract promises; by key, which is back, if it
 // promises none.
-func (c Contract) predecessor(seq uint64, back uint32) (uint64, bool) {
-	if c.Order == OrderProducer {
+func predecessor(seq uint64, back uint32, byProducer bool) (uint64, bool) {
+	if byProducer {
 		back = 1
 	}
 	return seq - uint64(back), back > 0 && uint64(back) <= seq

@@ -2,7 +2,6 @@ package oracle
 
 import (
 	"math"
-	"math/bits"
 	"slices"
 	"time"
 )
@@ -14,29 +13,34 @@ const (
 	maxSpans     = 1 << 14
 )
 
-// gaps finds the spans without a success while something was wanted: confirmed sends while some were attempted, deliveries or
-// work done on them while something confirmed was waiting.
-type gaps struct {
+// watch finds the spans of at least outageFloor without a success while something was wanted.
+type watch struct {
 	waiting bool
-	since   int64 // waiting: without a success since
-	last    int64 // the last attempt that came to nothing
-	done    int64 // the last success
 	any     bool
-	hist    [64 * 8]int64 // gaps between successes, eight classes an octave
-	count   int64
-	long    []Window // the spans of at least outageFloor
+	since   int64    // waiting: without a success since
+	last    int64    // the last attempt that came to nothing
+	done    int64    // the last success
+	long    []Window // the spans
 	dropped int64    // spans that were not kept
 }
 
+// gaps finds the outages: the spans without a success while something was wanted that are far longer than usual. Confirmed
+// sends while some were attempted, deliveries or work done on them while something confirmed was waiting.
+type gaps struct {
+	watch
+	count int64
+	hist  [64 * 8]int64 // gaps between successes, eight classes an octave
+}
+
 // want says that something is wanted from now on.
-func (g *gaps) want(at int64) {
+func (g *watch) want(at int64) {
 	if !g.waiting {
 		g.waiting, g.since, g.last = true, at, at
 	}
 }
 
 // attempt is a send. fresh: nothing else is attempted just now, and this is not a retry; after a pause it begins a new span.
-func (g *gaps) attempt(at int64, fresh bool) {
+func (g *watch) attempt(at int64, fresh bool) {
 	if g.waiting && fresh && at-g.last > outageMerge {
 		g.keep(Window{g.since, g.last})
 		g.waiting = false
@@ -45,49 +49,56 @@ func (g *gaps) attempt(at int64, fresh bool) {
 }
 
 // miss is the end of an attempt that was no success.
-func (g *gaps) miss(at int64) { g.last = max(g.last, at) }
+func (g *watch) miss(at int64) { g.last = max(g.last, at) }
 
 // success ends the span, and begins the next one if more is wanted.
+func (g *watch) success(at int64, more bool) {
+	if g.waiting && at-g.since >= outageFloor {
+		g.keep(Window{g.since, at})
+	}
+	g.any, g.waiting, g.done, g.since, g.last = true, more, at, at, at
+}
+
+// success is the same, and counts the gap.
 func (g *gaps) success(at int64, more bool) {
 	if g.any {
 		g.hist[class(at-g.done)]++
 		g.count++
 	}
-	g.done, g.any = at, true
-	if g.waiting {
-		g.keep(Window{g.since, at})
+	if g.waiting && at-g.since >= outageFloor && len(g.long) == maxSpans {
+		if real := g.real(g.long, outageFactor*g.median()); len(real) <= maxSpans/2 {
+			g.long = real
+		}
 	}
-	g.waiting, g.since, g.last = more, at, at
+	g.watch.success(at, more)
 }
 
 // sign is work that goes on: no delivery, but no outage either.
-func (g *gaps) sign(at int64) {
+func (g *watch) sign(at int64) {
 	if g.waiting {
-		g.keep(Window{g.since, at})
+		if at-g.since >= outageFloor {
+			g.keep(Window{g.since, at})
+		}
 		g.since, g.last = at, at
 	}
 }
 
 // forget drops the span: nothing is wanted any more.
-func (g *gaps) forget() { g.waiting = false }
+func (g *watch) forget() { g.waiting = false }
 
-func (g *gaps) keep(w Window) {
+func (g *watch) keep(w Window) {
 	if w.To-w.From < outageFloor {
 		return
 	}
 	if len(g.long) == maxSpans {
-		g.long = g.real(g.long)
-		if len(g.long) > maxSpans/2 {
-			g.dropped++
-			return
-		}
+		g.dropped++
+		return
 	}
 	g.long = append(g.long, w)
 }
 
-// real returns the spans, of at least outageFloor, that are outages, merged.
-func (g *gaps) real(spans []Window) []Window {
-	least := outageFactor * g.median()
+// real returns the spans that are outages, merged: those of at least so long.
+func (g *watch) real(spans []Window, least int64) []Window {
 	var out []Window
 	for _, w := range spans {
 		switch {
@@ -103,32 +114,30 @@ func (g *gaps) real(spans []Window) []Window {
 
 // outages returns the outages; ongoing: the last one had no end when the history ended, at now.
 func (g *gaps) outages(now int64) (list []Window, ongoing bool) {
+	return g.watch.outages(now, outageFactor*g.median())
+}
+
+func (g *watch) outages(now, least int64) (list []Window, ongoing bool) {
 	spans := g.long
 	if g.waiting && now-g.since >= outageFloor {
 		spans = append(slices.Clip(spans), Window{g.since, now})
 	}
-	list = g.real(spans)
+	list = g.real(spans, least)
 	ongoing = g.waiting && len(list) > 0 && list[len(list)-1].To == now
 	return list, ongoing
 }
 
-// class is a gap's place in the histogram.
-func class(gap int64) int {
-	if gap < 8 {
-		return int(max(gap, 0))
-	}
-	octave := bits.Len64(uint64(gap)) - 1
-	return (octave-2)*8 + int(gap>>(octave-3))&7
+// class is a gap's place in the histogram: its floating-point exponent and the first three bits of its mantissa, so eight classes
+// an octave. The shortest gaps, of up to a nanosecond, are one.
+func class(gap int64) uint64 {
+	return (math.Float64bits(float64(max(gap, 1)))>>49 - firstClass) % uint64(len(gaps{}.hist))
 }
 
+// firstClass is the class of a nanosecond as floating-point numbers have it.
+const firstClass = 1023 << 3
+
 // floor is the smallest gap of a class.
-func floor(class int) int64 {
-	if class < 8 {
-		return int64(class)
-	}
-	octave := class/8 + 2
-	return int64(8+class%8) << (octave - 3)
-}
+func floor(class int) int64 { return int64(math.Float64frombits((uint64(class) + firstClass) << 49)) }
 
 func (g *gaps) median() int64 {
 	left := (g.count + 1) / 2

@@ -2,21 +2,16 @@ package oracle
 
 import (
 	"math"
-	"slices"
 
 	"github.com/havoqlab/havoq/queue"
 )
 
 // Messages are kept in pages of their track's sequence numbers, because a track is dense: a number is an index, and a page
-// whose messages are all settled can be given up as a whole.
+// that everybody is done with can be given up as a whole; see old.go.
 const (
-	pageSize = 4096
+	pageBits = 11
+	pageSize = 1 << pageBits
 	pageMask = pageSize - 1
-	// slack is how far beyond what a track has sent or reserved a number may lie and still get a page. What lies further is
-	// never sent; without the limit, damaged numbers would cost a page each.
-	slack = 1 << 16
-	// maxStrangers limits the tracks that are known by deliveries only.
-	maxStrangers = 1024
 )
 
 // What is known of the sends of a message.
@@ -27,39 +22,24 @@ const (
 	sentFailed
 	sentForward     // it is on its way to another topic
 	sentForwardLost // it may have got to another topic: nobody knows
-	sentLinked      // back is the distance to the first of its chain, see link
+	sentRoot        // it is the first of its chain, see link
+	sentLinked      // chain is its chain; else it is the distance back to the one before it in its key
 	sentFollowed    // one of its chain comes after it
 	sentPromised    // the one before it was confirmed before this one was first sent
+	sentOld         // its page was given up once: its times and its place are those of the page
 )
+
+// sentKept are the flags that are kept when a page is given up.
+const sentKept = sentInvoked | sentOK | sentUnknown | sentFailed | sentForward | sentForwardLost
 
 // sent is what is known of a message on the producer's side.
 type sent struct {
 	at        int64  // of the first invoke
-	invoked   uint32 // place of the first invoke in the history, see sentPage.place
+	invoked   uint32 // place of the first invoke in the history, see page.place
 	confirmed uint32 // place of the first outcome OK
-	back      uint32 // to the one before it in its key; once linked, to the first of its chain
+	chain     uint32 // see sentLinked
 	flags     uint16
 	open      uint8 // sends without an outcome yet
-}
-
-type sentPage struct {
-	base     int64   // place of the event that made the page
-	intended []int64 // only if a delay is judged
-	records  [pageSize]sent
-}
-
-// place keeps where in the history an event stands in 32 bits, relative to the page; 0 is nowhere, and the largest is too far
-// to tell.
-func (p *sentPage) place(event int64) uint32 {
-	return uint32(min(event-p.base+1, math.MaxUint32))
-}
-
-// before says whether the message a of this page was confirmed before the message b of page q was first sent.
-func (p *sentPage) before(a *sent, q *sentPage, b *sent) bool {
-	if a.confirmed == 0 || a.confirmed == math.MaxUint32 || b.invoked == math.MaxUint32 {
-		return false
-	}
-	return p.base+int64(a.confirmed) < q.base+int64(b.invoked)
 }
 
 // state is what a message came to on the producer's side.
@@ -93,133 +73,74 @@ type got struct {
 	doubled    uint8 // repetitions counted as duplicated
 }
 
-type gotPage struct {
-	records [pageSize]got
+// nothing says that the group has nothing of the message.
+func (r *got) nothing() bool {
+	return r.deliveries == 0 && r.processed == 0 && r.flags&gotElsewhere == 0
 }
 
-// pages is a sparse array of pages that remembers the last one used.
-type pages[P any] struct {
-	all    map[uint64]*P
-	number uint64
-	last   *P
+// done says that the message is not missing.
+func (r *got) done() bool { return r.processed > 0 || r.flags&gotDead != 0 }
+
+// page is what is known of a span of a track's messages.
+type page struct {
+	track    *track
+	number   uint64
+	base     int64    // place of the event that made the page
+	top      int      // one past the highest index used
+	stale    bool     // it was given up before, and came back because something happened to one of its messages
+	intended []int64  // only if a delay is judged
+	lo, hi   int64    // stale: the bounds of what intended was
+	got      []*reads // by group
+	sent     [pageSize]sent
 }
 
-// get returns the page of seq, or nil.
-func (ps *pages[P]) get(seq uint64) *P {
-	n := seq / pageSize
-	if ps.last != nil && ps.number == n {
-		return ps.last
+// reads is what a group has of a page.
+type reads struct {
+	earliest int64    // the first first delivery of a message that was sent; 0: none
+	faults   []uint16 // stale: what explains that a message is missing, see old.go
+	records  [pageSize]got
+}
+
+// place keeps where in the history an event stands in 32 bits, relative to the page; 0 is nowhere, and the largest is too far
+// to tell.
+func (p *page) place(event int64) uint32 {
+	return uint32(min(event-p.base+1, math.MaxUint32))
+}
+
+// before says whether the message a of this page was confirmed before the message b of page q was first sent.
+func (p *page) before(a *sent, q *page, b *sent) bool {
+	if a.confirmed == 0 || a.confirmed == math.MaxUint32 || b.invoked == math.MaxUint32 {
+		return false
 	}
-	p := ps.all[n]
-	if p != nil {
-		ps.number, ps.last = n, p
-	}
-	return p
+	return p.base+int64(a.confirmed) < q.base+int64(b.invoked)
 }
 
-// add makes the page of seq, which must not exist.
-func (ps *pages[P]) add(seq uint64) *P {
-	if ps.all == nil {
-		ps.all = make(map[uint64]*P)
-	}
-	p := new(P)
-	ps.number, ps.last = seq/pageSize, p
-	ps.all[ps.number] = p
-	return p
+// identity is the identity of the message at an index.
+func (p *page) identity(run uint32, i int) *queue.Identity {
+	t := p.track.id
+	return &queue.Identity{Run: run, Producer: t.Producer, Epoch: t.Epoch, Stream: t.Stream, Seq: p.number<<pageBits + uint64(i)}
 }
 
-// numbers lists the pages in order.
-func (ps *pages[P]) numbers() []uint64 {
-	ns := make([]uint64, 0, len(ps.all))
-	for n := range ps.all {
-		ns = append(ns, n)
-	}
-	slices.Sort(ns)
-	return ns
-}
-
-// track is one producer's sequence on one stream.
-type track struct {
-	id       queue.Track
-	next     uint64   // one past the highest number sent
-	reserved uint64   // one past the highest number reserved
-	acked    uint64   // one past the highest number confirmed
-	tally    [3]int64 // messages by what they came to, counted event by event
-	sent     pages[sentPage]
-	shares   []*share // by group
-}
-
-// share is what one group got of a track.
-type share struct {
-	group     *group
-	reads     bool   // the group reads the stream, and does not only get forwarded messages of it
-	delivered uint64 // one past the highest number delivered
-	waiting   bool   // something behind it was confirmed
-	got       pages[gotPage]
-	fronts    pages[frontPage] // by the first message of the chain
-	struck    map[uint64]front // the same, of messages that a hit moved ahead
-}
-
-func (t *track) limit() uint64 {
-	top := max(t.next, t.reserved)
-	if top > math.MaxUint64-slack {
-		return math.MaxUint64
-	}
-	return top + slack
-}
-
-// find returns the record of seq and its page, or nil.
-func (t *track) find(seq uint64) (*sent, *sentPage) {
-	p := t.sent.get(seq)
-	if p == nil {
-		return nil, nil
-	}
-	return &p.records[seq&pageMask], p
-}
-
-// share returns the group's part of the track, or nil.
-func (t *track) share(g *group) *share {
-	if g.number >= len(t.shares) {
+// of returns what the group has of the page, or nil.
+func (p *page) of(g *group) *reads {
+	if g.number >= len(p.got) {
 		return nil
 	}
-	return t.shares[g.number]
+	return p.got[g.number]
 }
 
-// open returns the group's part of the track, and makes it if need be.
-func (t *track) open(g *group) *share {
-	if s := t.share(g); s != nil {
-		return s
+// use notes that the index is used.
+func (p *page) use(i int) {
+	if i >= p.top {
+		p.top = i + 1
 	}
-	for len(t.shares) <= g.number {
-		t.shares = append(t.shares, nil)
-	}
-	s := &share{group: g}
-	t.shares[g.number] = s
-	return s
 }
 
-// read is open for a group that reads the stream.
-func (t *track) read(g *group) *share {
-	s := t.open(g)
-	s.reads = true
-	return s
-}
-
-// came counts that a message came to something else than before; first: it is new.
-func (t *track) came(first bool, before, now queue.Outcome) {
-	if !first {
-		t.tally[before]--
+// arrived notes the first delivery of a message that was sent.
+func (r *reads) arrived(at int64) {
+	if r.earliest == 0 || at < r.earliest {
+		r.earliest = at
 	}
-	t.tally[now]++
-}
-
-// record returns the record of seq, made if need be.
-func (s *share) record(seq uint64) *got {
-	p := s.got.get(seq)
-	if p == nil {
-		p = s.got.add(seq)
-	}
-	return &p.records[seq&pageMask]
 }
 
 // count raises a counter that stops at its end.

@@ -10,6 +10,7 @@ import (
 // phases follows the phases of the run, for what is normal: the phases named "baseline".
 type phases struct {
 	name  string
+	base  bool // it is the baseline
 	begun int64
 	ended bool // the last one ended: from here on, only the drain
 
@@ -24,7 +25,7 @@ func (p *phases) begin(e *history.Event, fs *faults) {
 	if p.name == baseline {
 		p.baseTime += e.At - p.begun
 	}
-	p.name, p.begun = e.Name, e.At
+	p.name, p.base, p.begun = e.Name, e.Name == baseline, e.At
 	p.ended = e.Name == ""
 	// More load makes lag of its own: what it shows is no longer the recovery from a fault.
 	if p.ended || strings.HasPrefix(e.Name, "load") {
@@ -35,7 +36,7 @@ func (p *phases) begin(e *history.Event, fs *faults) {
 }
 
 func (p *phases) acked() {
-	if p.name == baseline {
+	if p.base {
 		p.baseAcks++
 	}
 }

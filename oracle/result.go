@@ -161,5 +161,6 @@ type Result struct {
 	Witnesses []Witness          `json:"witnesses"`
 	Drained   bool               `json:"drained"` // every group was proven empty
 	Complete  bool               `json:"complete"`
+	Sources   []Source           `json:"sources,omitempty"` // where the history comes from, if not from a recorded client
 	Aborted   string             `json:"aborted,omitempty"` // who ended the run early, and why: "guard: error_rate …"
 }

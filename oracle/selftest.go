@@ -99,7 +99,7 @@ func (p *planter) feed(e *history.Event, emit func(*history.Event)) {
 		p.overtake(*e, emit)
 	case !ok:
 		emit(e)
-	case e.Kind == history.Outcome:
+	case e.Kind == history.Outcome, e.Kind == history.Invoke && e.Outcome != queue.Unknown:
 		c := *e
 		switch kind {
 		case FailedButDelivered:

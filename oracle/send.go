@@ -16,36 +16,73 @@ func (j *Judge) invoke(e *history.Event) {
 		j.forward(e)
 		return
 	}
-	t, seq := j.openTrack(e.Identity.Track()), e.Identity.Seq
-	if seq >= t.limit() {
+	t, seq := j.openTrack(&e.Identity), e.Identity.Seq
+	if seq > t.next && seq >= t.limit() {
 		j.wrong("sends far beyond their track's sequence (numbers are dense, from 0)")
 		return
 	}
-	r, p := t.find(seq)
-	if p == nil {
-		p = t.sent.add(seq)
-		p.base = j.events
-		r = &p.records[seq&pageMask]
-	}
+	p := j.keep(t, seq)
+	r := &p.sent[seq&pageMask]
 	j.counts.Attempts++
-	if f := j.faults.last(); f != nil {
-		f.sent = true
+	if len(j.faults.list) > 0 {
+		j.faults.sending()
 	}
-	first, before := r.flags&sentInvoked == 0, r.state()
-	if first {
-		r.flags |= sentInvoked
-		r.at, r.back, r.invoked = e.At, e.Back, p.place(j.events)
-		t.next = max(t.next, seq+1)
-		j.keepIntended(p, seq, e)
-	}
-	if r.open == math.MaxUint8 { // too many to count: it stays in doubt
-		r.flags |= sentUnknown
+	if r.flags&sentInvoked == 0 {
+		j.firstSend(t, p, r, e)
 	} else {
-		r.open++
+		before := r.state()
+		r.begin()
+		t.came(before, r.state())
 	}
-	t.came(first, before, r.state())
-	j.sends.attempt(e.At, j.open == 0 && e.Attempt <= 1)
+	fresh := e.Attempt <= 1
+	j.sends.attempt(e.At, j.open == 0 && fresh)
+	t.watch.attempt(e.At, t.open == 0 && fresh)
 	j.open++
+	t.open++
+	if e.Outcome != queue.Unknown { // told at once
+		j.ended(t, seq, r, p, e)
+	}
+}
+
+// firstSend reads that a message is sent for the first time.
+func (j *Judge) firstSend(t *track, p *page, r *sent, e *history.Event) {
+	seq := e.Identity.Seq
+	p.use(int(seq & pageMask))
+	r.flags |= sentInvoked
+	r.at, r.chain, r.invoked = e.At, e.Back, p.place(j.events)
+	r.open = 1
+	t.tally[queue.Unknown]++
+	if seq >= t.next {
+		t.next = seq + 1
+	}
+	if j.config.Contract.MaxDelay > 0 {
+		p.keepIntended(seq, e.Intended)
+	}
+	if t.early > 0 {
+		p.tellEarly(seq)
+	}
+	if t.client == "" {
+		t.client = e.Client
+	}
+	j.link(t, p, seq, r)
+}
+
+// begin counts a send that is under way.
+func (s *sent) begin() {
+	if s.open == math.MaxUint8 { // too many to count: it stays in doubt
+		s.flags |= sentUnknown
+	} else {
+		s.open++
+	}
+}
+
+// tellEarly notes that a message that came already was sent.
+func (p *page) tellEarly(seq uint64) {
+	for _, g := range p.got {
+		if g != nil && g.records[seq&pageMask].deliveries > 0 {
+			g.arrived(g.records[seq&pageMask].at)
+		}
+	}
 }
 
 // forward reads that a message is sent to another topic than that of its identity, or what came of that: a dead letter, or a
@@ -53,8 +90,10 @@ func (j *Judge) invoke(e *history.Event) {
 // is missing may be there.
 func (j *Judge) forward(e *history.Event) {
 	var r *sent
-	if t := j.track(e.Identity.Track()); t != nil {
-		r, _ = t.find(e.Identity.Seq)
+	if t := j.track(&e.Identity); t != nil {
+		if p := j.find(t, e.Identity.Seq); p != nil {
+			r = &p.sent[e.Identity.Seq&pageMask]
+		}
 	}
 	switch {
 	case r == nil || r.flags&sentInvoked == 0:
@@ -79,7 +118,7 @@ func (j *Judge) reserve(e *history.Event) {
 		j.wrong("reservations of another run (a history is of one run)")
 		return
 	}
-	t := j.openTrack(e.Identity.Track())
+	t := j.openTrack(&e.Identity)
 	if e.Value < 0 || e.Value > maxReserve || e.Identity.Seq >= t.limit() {
 		j.wrong("reservations that cannot be (numbers are dense, from 0)")
 		return
@@ -87,14 +126,11 @@ func (j *Judge) reserve(e *history.Event) {
 	t.reserved = max(t.reserved, e.Identity.Seq+uint64(e.Value))
 }
 
-func (j *Judge) keepIntended(p *sentPage, seq uint64, e *history.Event) {
-	if j.config.Contract.MaxDelay <= 0 {
-		return
-	}
+func (p *page) keepIntended(seq uint64, at int64) {
 	if p.intended == nil {
 		p.intended = make([]int64, pageSize)
 	}
-	p.intended[seq&pageMask] = e.Intended
+	p.intended[seq&pageMask] = at
 }
 
 func (j *Judge) outcome(e *history.Event) {
@@ -106,20 +142,28 @@ func (j *Judge) outcome(e *history.Event) {
 		j.forward(e)
 		return
 	}
-	t, seq := j.track(e.Identity.Track()), e.Identity.Seq
+	t, seq := j.track(&e.Identity), e.Identity.Seq
 	var r *sent
-	var p *sentPage
+	var p *page
 	if t != nil {
-		r, p = t.find(seq)
+		if p = j.find(t, seq); p != nil {
+			r = &p.sent[seq&pageMask]
+		}
 	}
 	if r == nil || r.flags&sentInvoked == 0 {
 		j.wrong("outcomes of messages that were never sent")
 		return
 	}
+	j.ended(t, seq, r, p, e)
+}
+
+// ended reads what came of a send.
+func (j *Judge) ended(t *track, seq uint64, r *sent, p *page, e *history.Event) {
 	before := r.state()
 	if r.open > 0 {
 		r.open--
 		j.open--
+		t.open--
 	} else if r.flags&sentUnknown == 0 {
 		j.wrong("outcomes without a send")
 	}
@@ -129,23 +173,28 @@ func (j *Judge) outcome(e *history.Event) {
 	case queue.Failed:
 		r.flags |= sentFailed
 		j.sends.miss(e.At)
+		t.watch.miss(e.At)
 	default:
 		r.flags |= sentUnknown
 		j.sends.miss(e.At)
+		t.watch.miss(e.At)
 	}
-	t.came(false, before, r.state())
+	t.came(before, r.state())
 }
 
-func (j *Judge) confirm(t *track, seq uint64, r *sent, p *sentPage, at int64) {
+func (j *Judge) confirm(t *track, seq uint64, r *sent, p *page, at int64) {
 	j.sends.success(at, j.open > 0)
+	t.watch.success(at, t.open > 0)
 	j.phase.acked()
 	if r.flags&sentOK != 0 {
 		return
 	}
 	r.flags |= sentOK
 	r.confirmed = p.place(j.events)
-	for _, g := range j.list {
-		g.refute("messages were acked")
+	if j.drains > 0 {
+		for _, g := range j.list {
+			j.refute(g, "messages were acked")
+		}
 	}
 	if seq < t.acked {
 		return

@@ -12,12 +12,13 @@ func (j *Judge) Result() Result {
 	r := Result{
 		Counts:    a.counts,
 		Anomalies: make(map[string]Anomaly, len(a.tally)),
-		Faults:    j.faults.windows(),
+		Faults:    j.faults.windows(a.byFault),
 		Outages:   []Outage{},
 		Witnesses: a.wit.list,
 		Drained:   len(j.list) > 0,
 		Complete:  j.complete,
 		Aborted:   j.aborted,
+		Sources:   slices.Clone(j.sources),
 	}
 	for name, n := range a.tally {
 		r.Anomalies[name] = *n
@@ -27,9 +28,13 @@ func (j *Judge) Result() Result {
 	}
 	r.Recovery = j.outages(&r)
 	for _, c := range checks() {
-		if c.promised(j.config.Contract) && c.anomaly != j.config.without {
-			r.Checks = append(r.Checks, c.judge(a))
+		if !c.promised(j.config.Contract) || c.anomaly == j.config.without {
+			continue
 		}
+		if c.implied() && a.tally[c.anomaly].Total == 0 && j.blind(c.anomaly) != nil {
+			continue
+		}
+		r.Checks = append(r.Checks, c.judge(a))
 	}
 	r.conclude(j.doubts(a, &r))
 	return r

@@ -124,13 +124,11 @@ func (l *life) observe(e *history.Event, place int) {
 	switch e.Kind {
 	case history.Invoke:
 		l.sends++
-	case history.Outcome:
-		if e.Outcome == queue.OK {
-			l.oks++
-			l.confirmed = place
-		} else {
-			l.others++
+		if e.Outcome != queue.Unknown {
+			l.ended(e, place)
 		}
+	case history.Outcome:
+		l.ended(e, place)
 	case history.Deliver:
 		if l.deliveries++; l.deliveries == 1 {
 			l.delivered, l.at = place, e.At
@@ -147,9 +145,18 @@ func (l *life) observe(e *history.Event, place int) {
 	}
 }
 
+func (l *life) ended(e *history.Event, place int) {
+	if e.Outcome == queue.OK {
+		l.oks++
+		l.confirmed = place
+	} else {
+		l.others++
+	}
+}
+
 // link finds the message before l in the order that is judged.
 func (n *nursery) link(l *life) {
-	before, ok := n.contract.predecessor(l.id.Seq, l.back)
+	before, ok := predecessor(l.id.Seq, l.back, n.contract.Order == OrderProducer)
 	if !ok {
 		return
 	}

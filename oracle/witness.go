@@ -18,7 +18,7 @@ type witnesses struct {
 	list   []Witness
 }
 
-func (w *witnesses) add(anomaly, how, fault string, g *group, id *queue.Identity) {
+func (w *witnesses) add(anomaly, how string, by *injected, g *group, id *queue.Identity) {
 	if w.counts[anomaly] >= w.limit {
 		return
 	}
@@ -26,7 +26,10 @@ func (w *witnesses) add(anomaly, how, fault string, g *group, id *queue.Identity
 		w.counts = make(map[string]int)
 	}
 	w.counts[anomaly]++
-	witness := Witness{Anomaly: anomaly, Attribution: how, Fault: fault, Group: g.name, Life: []Step{}}
+	witness := Witness{Anomaly: anomaly, Attribution: how, Group: g.name, Life: []Step{}}
+	if by != nil {
+		witness.Fault = by.Name
+	}
 	if id != nil {
 		witness.Message = *id
 	}

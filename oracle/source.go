@@ -1,0 +1,54 @@
+package oracle
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/havoqlab/havoq/history"
+)
+
+// Source is where a part of the history comes from, and what it cannot see.
+type Source struct {
+	Name  string   `json:"name"`            // "topic invoices"
+	Group string   `json:"group,omitempty"` // what it tells the consumption of; "": it tells of the sends
+	Blind []string `json:"blind"`           // the anomalies that it cannot see
+}
+
+// maxSources bounds what one judge keeps; with more, the verdict is unknown.
+const maxSources = 64
+
+// source reads where the events of a group come from.
+func (j *Judge) source(e *history.Event) {
+	if len(j.sources) == maxSources {
+		j.wrong("too many sources")
+		return
+	}
+	s := Source{Name: e.Name, Group: e.Group, Blind: []string{}}
+	if e.Detail != "" {
+		s.Blind = strings.Split(e.Detail, history.Blind)
+	}
+	for _, name := range s.Blind {
+		if !slices.Contains(Names(), name) {
+			j.wrong("sources that cannot see what this version does not know")
+			return
+		}
+	}
+	if e.Group != "" {
+		g := j.group(e.Group)
+		if g == nil {
+			return
+		}
+		g.sourced = true
+	}
+	j.sources = append(j.sources, s)
+}
+
+// blind returns a source that cannot see the anomaly, or nil.
+func (j *Judge) blind(anomaly string) *Source {
+	for i := range j.sources {
+		if slices.Contains(j.sources[i].Blind, anomaly) {
+			return &j.sources[i]
+		}
+	}
+	return nil
+}
