@@ -114,6 +114,10 @@ func belongs(dir string, h history.Header, info result.RunInfo, source []byte) e
 		return fmt.Errorf("%s: its history is of run %s, and its %s of run %s: put the files of one run together",
 			dir, h.Name, result.RunFile, info.Name)
 	}
+	if !h.Start.Equal(info.Started) { // two runs within a second may have one name
+		return fmt.Errorf("%s: its history is of a run that began at %s, and its %s of one that began at %s: put the files of one run "+
+			"together", dir, h.Start.UTC().Format(time.RFC3339Nano), result.RunFile, info.Started.UTC().Format(time.RFC3339Nano))
+	}
 	if run := h.Info[scenarioSum]; run != "" && run != fingerprint(source, info.Environment.Set) {
 		return fmt.Errorf("%s: %s, or the changes by --set in %s, are not those that were run: restore them, because the history "+
 			"can be judged by its own scenario only", dir, result.ScenarioFile, result.RunFile)

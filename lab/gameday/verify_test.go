@@ -32,10 +32,11 @@ func folderOf(t testing.TB, messages int, end bool, change func(e history.Event)
 	if err := os.WriteFile(filepath.Join(dir, result.ScenarioFile), []byte(madeUp), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := result.WriteRunInfo(dir, result.RunInfo{Name: "made-up", Scenario: "made-up", Seed: 1, Started: time.Now()}); err != nil {
+	started := time.Now()
+	if err := result.WriteRunInfo(dir, result.RunInfo{Name: "made-up", Scenario: "made-up", Seed: 1, Started: started}); err != nil {
 		t.Fatal(err)
 	}
-	w, err := history.Create(filepath.Join(dir, result.HistoryFile), history.Header{Run: 1, Name: "made-up", Start: time.Now()})
+	w, err := history.Create(filepath.Join(dir, result.HistoryFile), history.Header{Run: 1, Name: "made-up", Start: started})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,6 +136,13 @@ func TestVerifyRefusesWhatDoesNotBelongTogether(t *testing.T) {
 	}
 	if _, err := gameday.Verify(dir); err == nil || !strings.Contains(err.Error(), "put the files of one run together") {
 		t.Errorf("another run's history: %v", err)
+	}
+	// Two runs of one scenario that begin within a second, in different folders, have one name.
+	if err := result.WriteRunInfo(dir, result.RunInfo{Name: "made-up", Scenario: "made-up", Started: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gameday.Verify(dir); err == nil || !strings.Contains(err.Error(), "began at") {
+		t.Errorf("another run's history of the same name: %v", err)
 	}
 }
 
