@@ -337,3 +337,6 @@ func (r *reader) Close(ctx context.Context) error {
 	}
 	return nil
 }
+
+// Stream is the name of the stream that captures the topic; "": not found yet.
+func (r *reader) Stream() string { return r.stream }

@@ -1,0 +1,389 @@
+package observe
+
+import (
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/queue"
+)
+
+// The bounds of what is remembered. Beyond one of them, what was not remembered is a Gap.
+const (
+	maxHeld  = 200_000   // effects whose input message was not seen yet
+	maxAside = 2_000_000 // messages that are not judged
+	maxOwn   = 4_000_000 // outputs' own IDs
+)
+
+// book knows which messages are judged and what came of them, and records it.
+type book struct {
+	cfg Config
+	ids *history.IDs
+
+	mu    sync.Mutex
+	seed  maphash.Seed
+	aside map[uint64]struct{} // hashes of the IDs that are not judged: of before the run, or behind the cut
+	held  map[string][]sight  // effects that came before their input, by ID
+	nHeld int
+	own   map[uint64]struct{} // outputs' own IDs
+	cut   int64               // position of the last input message that is judged; 0: no cut yet
+	done  map[string]*tally   // by group
+	gaps  []*gap              // one for each kind of trouble
+	stats counts
+	news  time.Time // when something new was last seen
+}
+
+// sight is an effect that waits.
+type sight struct {
+	group string
+	own   uint64 // hash of the output's own ID; 0: none
+	old   bool   // it was there when the group was first looked at
+}
+
+// tally is what came to one group.
+type tally struct {
+	processed map[uint64]struct{} // sequence numbers
+	work      int64
+	optional  bool // a message need not come here
+}
+
+type counts struct {
+	input, early, late, before int64 // judged; of before the run; behind the cut; effects of messages that are not judged
+	waiting, unexpected        int64
+}
+
+func newBook(cfg Config, ids *history.IDs) *book {
+	b := &book{
+		cfg: cfg, ids: ids, seed: maphash.MakeSeed(), aside: map[uint64]struct{}{}, held: map[string][]sight{},
+		own: map[uint64]struct{}{}, done: map[string]*tally{}, news: time.Now(),
+	}
+	if out := cfg.Output; out != nil {
+		b.done[out.Group] = &tally{processed: map[uint64]struct{}{}, optional: out.Relation == Filtered}
+	}
+	if e := cfg.Effect; e != nil {
+		b.done[e.Group] = &tally{processed: map[uint64]struct{}{}}
+	}
+	return b
+}
+
+func (b *book) hash(parts ...string) uint64 {
+	var h maphash.Hash
+	h.SetSeed(b.seed)
+	for _, p := range parts {
+		_, _ = h.WriteString(p) // never fails
+		_ = h.WriteByte(0)
+	}
+	return max(h.Sum64(), 1)
+}
+
+// sent takes a message of the input topic. judged: it is of this run.
+func (b *book) sent(d *queue.Delivery, judged bool) {
+	id, err := b.cfg.Input.ID.Of(&d.Message)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	judged = judged && (b.cut == 0 || d.Offset <= b.cut)
+	switch {
+	case !judged && err != nil:
+	case !judged:
+		b.setAside(id, d.Offset)
+	case err != nil:
+		b.gap("", b.cfg.Input.Name, nameless).add(d.Offset, err.Error())
+	default:
+		b.judge(id, d)
+	}
+}
+
+// setAside notes an input message that is not judged, and forgets what waits for it.
+func (b *book) setAside(id string, at int64) {
+	if b.cut > 0 && at > b.cut {
+		b.stats.late++
+	} else {
+		b.stats.early++
+	}
+	if len(b.aside) >= maxAside {
+		b.gap("", b.cfg.Input.Name, forgotten).add(at, "")
+		return
+	}
+	b.aside[b.hash(id)] = struct{}{}
+	b.stats.before += int64(len(b.held[id]))
+	b.unhold(id)
+}
+
+func (b *book) judge(id string, d *queue.Delivery) {
+	seen, err := b.ids.Input(0, id)
+	switch {
+	case err != nil:
+		b.gap("", b.cfg.Input.Name, tooMany).add(d.Offset, err.Error())
+		return
+	case seen.Again:
+		b.gap("", b.cfg.Input.Name, repeated).add(d.Offset, "")
+		return
+	}
+	b.stats.input++
+	b.news = time.Now()
+	b.cfg.Recorder.Record(history.Event{
+		Kind: history.Invoke, Outcome: queue.OK, Identity: seen.Identity, Attempt: 1, Intended: b.since(d.Timestamp), Offset: d.Offset,
+		Client: "topic " + b.cfg.Input.Name,
+	})
+	held := b.held[id]
+	b.unhold(id)
+	for _, s := range held {
+		b.processed(id, s)
+	}
+}
+
+// since is a time on the history's clock. 0: not known, or of before the run.
+func (b *book) since(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return max(int64(t.Sub(b.cfg.Start)), 0)
+}
+
+// came takes a message of the output topic.
+func (b *book) came(d *queue.Delivery, judged bool) {
+	if !judged {
+		return
+	}
+	out := b.cfg.Output
+	id, err := out.ID.Of(&d.Message)
+	own, ownErr := "", error(nil)
+	if out.Own != nil {
+		own, ownErr = out.Own.Of(&d.Message)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil:
+		b.gap(out.Group, out.Name, nameless).add(d.Offset, err.Error())
+		return
+	case ownErr != nil:
+		b.gap(out.Group, out.Name, ownless).add(d.Offset, ownErr.Error())
+		return
+	}
+	s := sight{group: out.Group}
+	if out.Own != nil {
+		s.own = b.hash(own)
+	}
+	b.effect(id, s)
+}
+
+// listed takes an ID of a listing. old: it was there when it was first listed, and that was not before the run began.
+func (b *book) listed(group, id string, old bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == "" {
+		b.gap(group, group, nameless).add(0, "the listing has an empty one")
+		return
+	}
+	b.effect(id, sight{group: group, old: old})
+}
+
+// beforeRun takes an ID that was in a listing when the run began.
+func (b *book) beforeRun(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.aside) < maxAside {
+		b.aside[b.hash(id)] = struct{}{}
+	}
+}
+
+// effect records what came of a message, if that is judged, or keeps it until the message is seen.
+func (b *book) effect(id string, s sight) {
+	if _, known := b.ids.Lookup(0, id); known {
+		b.processed(id, s)
+		return
+	}
+	if _, not := b.aside[b.hash(id)]; not {
+		b.stats.before++
+		return
+	}
+	if b.nHeld >= maxHeld {
+		b.gap(s.group, s.group, waiting).add(0, "")
+		return
+	}
+	b.nHeld++
+	b.held[id] = append(b.held[id], s)
+}
+
+func (b *book) unhold(id string) {
+	b.nHeld -= len(b.held[id])
+	delete(b.held, id)
+}
+
+// processed records that the work was done, or done again.
+func (b *book) processed(id string, s sight) {
+	seen, err := b.ids.Output(0, id)
+	if err != nil {
+		b.gap(s.group, s.group, tooMany).add(0, err.Error())
+		return
+	}
+	t := b.done[s.group]
+	_, again := t.processed[seen.Identity.Seq]
+	b.news = time.Now()
+	if b.further(s, again) {
+		return
+	}
+	t.processed[seen.Identity.Seq] = struct{}{}
+	t.work++
+	b.cfg.Recorder.Record(history.Event{Kind: history.Processed, Identity: seen.Identity, Group: s.group, Client: s.group})
+}
+
+// further reports whether an output is only a further one of its input, which is no work of its own. One whose own ID is known is
+// the same one again.
+func (b *book) further(s sight, again bool) bool {
+	out := b.cfg.Output
+	if out == nil || out.Group != s.group || out.Relation != OneToMany {
+		return false
+	}
+	if s.own == 0 {
+		return again
+	}
+	if _, repeated := b.own[s.own]; repeated {
+		return false
+	}
+	if len(b.own) >= maxOwn {
+		b.gap(s.group, s.group, forgotten).add(0, "")
+	} else {
+		b.own[s.own] = struct{}{}
+	}
+	return again
+}
+
+// setCut ends what is judged at this position of the input.
+func (b *book) setCut(position int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.cut = max(position, 1)
+}
+
+// release records what waits still: work on messages that were never sent.
+func (b *book) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ids := make([]string, 0, len(b.held))
+	for id := range b.held {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
+		for _, s := range b.held[id] {
+			if s.old { // somebody did it before
+				b.stats.before++
+				continue
+			}
+			b.stats.unexpected++
+			b.processed(id, s)
+		}
+	}
+	clear(b.held)
+	b.nHeld = 0
+}
+
+// tellGaps records what could not be told, each kind once.
+func (b *book) tellGaps() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range b.gaps {
+		b.cfg.Recorder.Record(history.Event{
+			Kind: history.Gap, Name: history.GapSource, Group: g.group, Value: float64(g.n), Detail: g.text(b.cfg),
+		})
+	}
+	b.gaps = nil
+}
+
+// trouble is why a message is not known.
+type trouble uint8
+
+const (
+	nameless  trouble = iota // without an ID
+	repeated                 // with the ID of another one
+	ownless                  // an output without an ID of its own
+	missed                   // gone before it was read
+	tooMany                  // more IDs than are remembered
+	forgotten                // more than are remembered
+	waiting                  // more effects than may wait for their input
+	endless                  // a listing that is too long
+)
+
+// gap collects one kind of trouble of one source.
+type gap struct {
+	group, where string
+	kind         trouble
+	n            int64
+	at           int64  // position of the first; 0: none
+	why          string // of the first
+}
+
+// gap returns the one of this kind; the caller holds the lock.
+func (b *book) gap(group, where string, kind trouble) *gap {
+	for _, g := range b.gaps {
+		if g.group == group && g.where == where && g.kind == kind {
+			return g
+		}
+	}
+	g := &gap{group: group, where: where, kind: kind}
+	b.gaps = append(b.gaps, g)
+	return g
+}
+
+func (b *book) lost(group, where string, kind trouble, n int64, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := b.gap(group, where, kind)
+	g.n, g.why = n, why
+}
+
+func (g *gap) add(at int64, why string) {
+	g.n++
+	if g.n == 1 {
+		g.at, g.why = at, why
+	}
+}
+
+// text says it to people, with the remedy.
+func (g *gap) text(cfg Config) string {
+	example := ""
+	if g.at > 0 {
+		example = fmt.Sprintf(" (the first at position %d", g.at)
+		if g.why != "" {
+			example += ": " + g.why
+		}
+		example += ")"
+	} else if g.why != "" {
+		example = " (" + g.why + ")"
+	}
+	return g.words(cfg, example)
+}
+
+func (g *gap) words(cfg Config, example string) string {
+	expression, key := cfg.Input.ID, "observe.input.id"
+	if cfg.Output != nil && g.group == cfg.Output.Group {
+		expression, key = cfg.Output.ID, "observe.output.id"
+	}
+	switch g.kind {
+	case nameless:
+		if cfg.Effect != nil && g.group == cfg.Effect.Group {
+			return fmt.Sprintf("%s has %d rows without an ID%s: let observe.effect list one for each", g.group, g.n, example)
+		}
+		return fmt.Sprintf("the ID expression %q gives no ID for %d messages of topic %q%s: say in %s where the ID of each is",
+			expression, g.n, g.where, example, key)
+	case repeated:
+		return fmt.Sprintf("the ID expression %q gives %d messages of topic %q the ID of an earlier one%s: say in %s what tells all of them "+
+			"apart, and have whoever sends them set a message ID, so that the broker stores a retry once", expression, g.n, g.where, example, key)
+	case ownless:
+		return fmt.Sprintf("the ID expression %q of observe.output.own gives no ID for %d messages of topic %q%s", cfg.Output.Own, g.n, g.where, example)
+	case missed:
+		return fmt.Sprintf("%d messages left topic %q before havoq could read them: let its stream keep more, or longer", g.n, g.where)
+	case waiting:
+		return fmt.Sprintf("%s tells of more than %d messages whose input was not seen: does %s give the ID that %s gives?", g.where, maxHeld,
+			g.group, "observe.input.id")
+	case endless:
+		return fmt.Sprintf("%s%s", g.where, example)
+	default:
+		return fmt.Sprintf("%s has more messages than havoq remembers, %d of them beyond%s: make the run shorter", g.where, g.n, example)
+	}
+}
