@@ -19,6 +19,7 @@ type embedded struct {
 	nodes    int
 	replicas int
 	stream   string
+	external bool // the load is the user's application, which makes its streams itself
 }
 
 // The load's own time-outs against the embedded cluster. A send is given up after 2 s, so that a retry finds the new leader
@@ -38,7 +39,8 @@ func startEmbedded(ctx context.Context, r *run) (*embedded, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start the embedded cluster: %w; the nodes' logs are in %s", err, dir)
 	}
-	return &embedded{cluster: started, nodes: c.Nodes, replicas: c.Replicas, stream: nats.StreamName(r.topic)}, nil
+	return &embedded{cluster: started, nodes: c.Nodes, replicas: c.Replicas, stream: nats.StreamName(r.topic),
+		external: r.cfg.Scenario.Workload.IsExternal()}, nil
 }
 
 func (t *embedded) queueURL(s *scenario.Scenario) string {
@@ -105,6 +107,9 @@ func (t *embedded) states() map[string]string {
 func (t *embedded) memory() map[string]int64 { return t.cluster.RSS() }
 
 func (t *embedded) describe() string {
+	if t.external {
+		return fmt.Sprintf("up: %d × nats-server in processes of their own, synced writes", t.nodes)
+	}
 	return fmt.Sprintf("up: %d × nats-server in processes of their own, stream %q R%d, synced writes",
 		t.nodes, t.stream, t.replicas)
 }

@@ -36,6 +36,9 @@ func (r *run) inject(ctx context.Context, name string, act scenario.Act) error {
 	if verb == "crash" {
 		return r.strikeLeased(ctx, name, verb, on, act)
 	}
+	if r.isApp(on) {
+		return r.restart(ctx, name, true, []string{on})
+	}
 	nodes, err := r.resolve(ctx, on)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
@@ -127,9 +130,18 @@ func (r *run) strike(ctx context.Context, name, verb, node string) (*active, err
 	return a, nil
 }
 
+// isApp reports whether a name is that of a program of the user's own.
+func (r *run) isApp(name string) bool {
+	_, ok := r.cfg.Scenario.Workload.App(name)
+	return ok
+}
+
 func (r *run) do(ctx context.Context, a *active) (string, error) {
 	if a.verb == "crash" {
 		return r.load.Crash(ctx, a.node)
+	}
+	if r.isApp(a.node) {
+		return r.load.(*external).apps.end(ctx, a.node)
 	}
 	return r.target.act(ctx, a.verb, a.node)
 }

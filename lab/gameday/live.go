@@ -51,6 +51,9 @@ func (l *live) Record(e history.Event) {
 	switch e.Kind {
 	case history.Invoke:
 		l.bucket().sent++
+		if e.Outcome == queue.OK { // it was found in the queue
+			l.bucket().acked++
+		}
 	case history.Outcome:
 		if e.Outcome == queue.OK {
 			l.bucket().acked++

@@ -16,19 +16,16 @@ import (
 const window = 256
 
 func (r *run) startLoad(ctx context.Context) error {
-	ctx, cancel := r.within(ctx, r.limits.start)
+	opening, cancel := r.within(ctx, r.limits.start)
 	defer cancel()
-	q, err := r.cfg.Open(ctx, r.target.queueURL(r.cfg.Scenario), r.log)
+	q, err := r.cfg.Open(opening, r.target.queueURL(r.cfg.Scenario), r.log)
 	if err != nil {
 		return fmt.Errorf("open the queue: %w", err)
 	}
-	err = r.checkOrder(q.Caps())
-	if err == nil {
-		r.queue = queue.Wrap(q, history.Hooks(history.Config{
-			Recorder: r.recorder, Run: r.id, Start: r.history.Start(),
-			Stream: func(string) uint16 { return 0 },
-		}))
-		r.load, err = workload.Start(ctx, r.workloadConfig())
+	if r.cfg.Scenario.Workload.IsExternal() {
+		err = r.observeLoad(ctx, q)
+	} else {
+		err = r.startOwn(opening, q)
 	}
 	if err != nil {
 		ctx, cancel := r.within(context.WithoutCancel(ctx), r.limits.close)
@@ -36,6 +33,33 @@ func (r *run) startLoad(ctx context.Context) error {
 		return errors.Join(fmt.Errorf("start the load: %w", err), q.Close(ctx))
 	}
 	r.tell(Progress{Kind: Loading})
+	return nil
+}
+
+// observeLoad has the user's application for the load.
+func (r *run) observeLoad(ctx context.Context, q queue.Queue) error {
+	x, err := r.startExternal(ctx, q)
+	if err != nil {
+		return err
+	}
+	r.queue, r.load = q, x
+	return nil
+}
+
+// startOwn starts havoq's own load, with a recorder around its queue.
+func (r *run) startOwn(ctx context.Context, q queue.Queue) error {
+	if err := r.checkOrder(q.Caps()); err != nil {
+		return err
+	}
+	r.queue = queue.Wrap(q, history.Hooks(history.Config{
+		Recorder: r.recorder, Run: r.id, Start: r.history.Start(),
+		Stream: func(string) uint16 { return 0 },
+	}))
+	own, err := workload.Start(ctx, r.workloadConfig())
+	if err != nil {
+		return err
+	}
+	r.load = own
 	return nil
 }
 

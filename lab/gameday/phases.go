@@ -50,10 +50,7 @@ func (r *run) cutShort(ctx context.Context, err error) error {
 func (r *run) step(ctx context.Context, step scenario.Phase) error {
 	switch {
 	case step.Baseline != nil:
-		r.live.resetLagMax()
-		err := r.hold(ctx, *step.Baseline)
-		r.baselineLag = max(r.baselineLag, r.live.resetLagMax())
-		return err
+		return r.baseline(ctx, *step.Baseline)
 	case step.Observe != nil:
 		return r.hold(ctx, *step.Observe)
 	case step.Inject != nil:
@@ -64,6 +61,24 @@ func (r *run) step(ctx context.Context, step scenario.Phase) error {
 		return r.loadStep(ctx, *step.Load)
 	}
 	return fmt.Errorf("empty phase")
+}
+
+// baseline measures what is normal.
+func (r *run) baseline(ctx context.Context, span scenario.Span) error {
+	r.live.resetLagMax()
+	before, begun := r.load.Stats(), time.Now()
+	err := r.hold(ctx, span)
+	r.baselineLag = max(r.baselineLag, r.live.resetLagMax())
+	r.baselineRate = max(r.baselineRate, float64(r.load.Stats().Acked-before.Acked)/time.Since(begun).Seconds())
+	return err
+}
+
+// wantedRate is what the load is to send: what the scenario says, or what the user's application sent in the baseline.
+func (r *run) wantedRate() float64 {
+	if r.cfg.Scenario.Workload.IsExternal() {
+		return r.baselineRate
+	}
+	return float64(r.cfg.Scenario.Workload.Rate)
 }
 
 // loadStep changes the rate for a time. The rate goes back also when the run is ended meanwhile.
@@ -110,7 +125,7 @@ func (r *run) decided(ctx context.Context) bool {
 		return false
 	}
 	rates := r.live.rates()
-	wanted := float64(r.cfg.Scenario.Workload.Rate) / 2
+	wanted := r.wantedRate() / 2
 	if rates.Acked < wanted || rates.Processed < wanted || rates.Lag > r.normalLag() {
 		return false
 	}
@@ -125,7 +140,7 @@ func (r *run) decided(ctx context.Context) bool {
 
 // normalLag is what counts as "back to normal", by the oracle's own rule, with the wanted rate for the measured one.
 func (r *run) normalLag() float64 {
-	return oracle.NormalLag(r.baselineLag, float64(r.cfg.Scenario.Workload.Rate))
+	return oracle.NormalLag(r.baselineLag, r.wantedRate())
 }
 
 // phaseFigures says what was sent and processed since before; some: there was something.

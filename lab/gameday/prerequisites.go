@@ -52,8 +52,9 @@ func (r *run) checkPrerequisite(ctx context.Context, check, question string) err
 // facts are what a prerequisite's check may ask of the target and the load. Of a broker that somebody else runs nothing is known.
 func (r *run) facts() criteria.Facts {
 	s := r.cfg.Scenario
-	facts := criteria.Facts{
-		"workload.producers": float64(s.Workload.Producers), "workload.consumers": float64(s.Workload.Consumers),
+	facts := criteria.Facts{}
+	if !s.Workload.IsExternal() {
+		facts["workload.producers"], facts["workload.consumers"] = float64(s.Workload.Producers), float64(s.Workload.Consumers)
 	}
 	if s.Target.Cluster != nil {
 		facts["cluster.nodes"] = float64(len(r.target.states()))

@@ -112,7 +112,7 @@ func (r *run) heal(ctx context.Context, a *active, wipe bool) error {
 }
 
 func (r *run) undo(ctx context.Context, a *active, wipe bool) (string, error) {
-	if a.verb == "crash" {
+	if a.verb == "crash" || r.isApp(a.node) {
 		return r.load.Restart(ctx, a.node)
 	}
 	if wipe {

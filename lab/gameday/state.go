@@ -13,7 +13,6 @@ import (
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/lab/gameday/result"
-	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 )
 
@@ -38,13 +37,14 @@ type run struct {
 	live     *live
 	target   target
 	queue    queue.Queue
-	load     *workload.Workload
+	load     load
 	loaded   bool // the load began, so there is something to judge
 	faults   faults
 	leases   leases
 
-	// baselineLag is the highest lag of the baseline phases: what "normal" is measured by.
-	baselineLag float64
+	// baselineLag is the highest lag of the baseline phases, and baselineRate what was sent in a second of them: what "normal" is
+	// measured by.
+	baselineLag, baselineRate float64
 
 	mu     sync.Mutex // guards target and what follows, for progress
 	phase  phaseState
@@ -69,7 +69,10 @@ func newRun(cfg Config) (*run, error) {
 		r.seed = uint64(rand.Uint32()) + 1 // short enough to be typed again
 	}
 	r.id = rand.Uint32N(math.MaxUint32) + 1 // not 0; tells this run's messages from another's in the same queue; not part of what a seed repeats
-	if s.Target.URL != "" {
+	switch {
+	case s.Workload.IsExternal():
+		r.topic = s.Observe.Input.Topic
+	case s.Target.URL != "":
 		r.topic = fmt.Sprintf("havoq-%08x", r.id) // on somebody's broker: nobody else's, and no other run's
 	}
 	r.faults.init()

@@ -60,7 +60,7 @@ func openTarget(ctx context.Context, r *run) (target, error) {
 		return nil, fmt.Errorf("%s: workload.limit: havoq limits the streams of its own clusters only; remove it, and limit the "+
 			"broker of target.url itself", s.File)
 	case s.Target.URL != "":
-		return remote{s.Target.URL, r.topic}, nil
+		return remote{s.Target.URL, r.topic, s.Workload.IsExternal()}, nil
 	}
 	return nil, fmt.Errorf("%s: no target that this version can start: set target.cluster.embedded: nats, or target.url", s.File)
 }
@@ -87,8 +87,11 @@ func (r *run) nodeChanged(node, state, detail string) {
 	r.tell(Progress{Kind: NodeState, Text: text})
 }
 
-// remote is a target that somebody else runs: havoq has no hands on its nodes, and keeps to a topic of its own.
-type remote struct{ url, topic string }
+// remote is a target that somebody else runs: havoq has no hands on its nodes, and its own load keeps to a topic of its own.
+type remote struct {
+	url, topic string
+	external   bool // the load is the user's application
+}
 
 func (t remote) queueURL(*scenario.Scenario) string { return t.url }
 
@@ -114,6 +117,9 @@ func (t remote) memory() map[string]int64               { return nil }
 func (t remote) close(context.Context) error            { return nil }
 
 func (t remote) describe() string {
+	if t.external {
+		return withoutSecrets(t.url) + ", where your application's topics are"
+	}
 	return fmt.Sprintf("%s, on a topic of its own, %q, which stays there", withoutSecrets(t.url), t.topic)
 }
 

@@ -78,7 +78,7 @@ phases: [ { baseline: 1s }, { inject: { crash: consumers } }, { observe: 1s }, {
 
 // What cannot be done there says so, where the scenario's reader did not already.
 func TestTargetURLHasNoNodes(t *testing.T) {
-	at := remote{"nats://ada:secret@broker.example:4222?token=secret", "havoq-1"}
+	at := remote{"nats://ada:secret@broker.example:4222?token=secret", "havoq-1", false}
 	for what, err := range map[string]error{
 		"find leader": second(at.resolve(t.Context(), "leader")),
 		"kill n1":     second(at.act(t.Context(), "kill", "n1")),

@@ -36,6 +36,7 @@ type facts struct {
 	active           map[string]string // fault and node to the fault's name
 	groups           map[string]bool
 	lagSampled       bool // the oracle can tell when the lag was back to normal
+	sources          sources
 }
 
 // probe collects the answers to one probe.
@@ -92,6 +93,10 @@ func (f *facts) observe(e *history.Event) {
 	case history.Drain:
 		f.groups[e.Group] = true
 		f.drains = append(f.drains, f.drain(e))
+	case history.Source:
+		f.sources.begin(e)
+	case history.Gap:
+		f.sources.gap(e)
 	case history.Abort:
 		if f.abort == nil {
 			f.abort = &Abort{At: e.At, By: e.Name, Why: e.Detail}
@@ -113,7 +118,6 @@ func (f *facts) close() {
 func (f *facts) send(e *history.Event) {
 	p, b := f.phases.now(), f.timeline.bucket()
 	if e.Kind == history.Invoke {
-		f.inFlight++
 		f.lastSend = max(f.lastSend, e.At)
 		if len(f.active) > 0 {
 			f.exposed++
@@ -124,6 +128,11 @@ func (f *facts) send(e *history.Event) {
 		if f.messages.offer(e.Identity, e.Intended, len(f.active) > 0) {
 			p.Sent++
 			b.sent++
+		}
+		if e.Outcome != queue.OK {
+			f.inFlight++
+		} else { // it was found in the queue: how long the broker took for it, nobody knows
+			f.found(e, p, b)
 		}
 		return
 	}
@@ -146,6 +155,17 @@ func (f *facts) send(e *history.Event) {
 	}
 }
 
+// found notes a message that was seen in the queue, sent and confirmed.
+func (f *facts) found(e *history.Event, p *phaseFacts, b *bucket) {
+	f.attempts++
+	p.attempts++
+	f.sources.sent++
+	if _, first := f.messages.ack(e.Identity); first {
+		p.Acked++
+		b.acked++
+	}
+}
+
 func (f *facts) deliver(e *history.Event) {
 	f.groups[e.Group] = true
 	if e.Damage == history.Foreign || e.Damage == history.CorruptEnvelope || !f.messages.deliver(e.Identity, e.Group) {
@@ -157,9 +177,18 @@ func (f *facts) deliver(e *history.Event) {
 }
 
 func (f *facts) finish(e *history.Event) {
-	if f.messages.finish(e.Identity, e.Group) && e.Kind == history.Processed {
-		f.phases.now().Processed++
-		f.timeline.bucket().processed++
+	first := f.messages.finish(e.Identity, e.Group)
+	if e.Kind != history.Processed {
+		return
+	}
+	f.sources.processed(e.Group, first, f.messages.known(e.Identity))
+	if !first {
+		return
+	}
+	f.phases.now().Processed++
+	f.timeline.bucket().processed++
+	if f.sources.of(e.Group) != nil { // nobody tells of the delivery: the work is what can be timed
+		f.deliver(&history.Event{Identity: e.Identity, Group: e.Group, At: e.At, Intended: f.messages.intended(e.Identity)})
 	}
 }
 

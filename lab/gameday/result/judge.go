@@ -100,7 +100,7 @@ func (in Input) doubts(f *facts) (why []string) {
 	if in.Doubts != nil {
 		why = append(why, in.Doubts()...)
 	}
-	return append(why, f.strange...)
+	return append(append(why, f.sources.doubts()...), f.strange...)
 }
 
 // describe says what was run.
@@ -161,6 +161,7 @@ func (r *Result) measure(f *facts) {
 	r.Abort, r.Drains, r.Exposed, r.Groups = f.abort, f.drains, f.exposed, len(f.groups)
 	r.ExposedAcked = f.messages.exposedAcked
 	r.Phases, r.Log = f.phases.result(), f.log.result(f.end)
+	r.Sources = f.sources.result()
 	r.Timeline = f.timeline.Timeline
 	r.Timeline.Nodes = f.nodes.states
 	r.Resources = f.memory.by

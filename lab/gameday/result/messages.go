@@ -147,6 +147,20 @@ func (m *messages) deliver(id queue.Identity, group string) bool {
 	return g != nil && g.delivered.set(id.Seq%pageSize)
 }
 
+// known reports whether the message was offered.
+func (m *messages) known(id queue.Identity) bool {
+	p := m.page(id, false)
+	return p != nil && p.offered.has(id.Seq%pageSize)
+}
+
+// intended is when an offered message was meant to be sent.
+func (m *messages) intended(id queue.Identity) int64 {
+	if p := m.page(id, false); p != nil {
+		return p.intended[id.Seq%pageSize]
+	}
+	return 0
+}
+
 // finish notes that a group has processed or dead-lettered a message, and reports whether that is the first time.
 func (m *messages) finish(id queue.Identity, group string) bool {
 	g := m.group(id, group)

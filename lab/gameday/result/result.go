@@ -37,7 +37,9 @@ type Result struct {
 	Drained  bool    `json:"drained"`
 	Complete bool    `json:"complete"`
 	Drains   []Drain `json:"drains"`
-	Abort    *Abort  `json:"abort,omitempty"`
+	// Sources are what the history was made of, where the load was the user's own application.
+	Sources []Source `json:"sources,omitempty"`
+	Abort   *Abort   `json:"abort,omitempty"`
 	// Exposed is how many sends (calls, retries included) were under way while a fault was in force.
 	Exposed int64 `json:"sends_during_faults"`
 	// ExposedAcked is how many acked messages had a send, of theirs and perhaps not the first, under way while a fault was in force.
