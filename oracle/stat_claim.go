@@ -59,20 +59,28 @@ func (c Claim) words() string {
 	if c.K == 0 {
 		verb.something = verb.anything
 	}
-	text := fmt.Sprintf("%s of %s %s %s: ", thousands(c.K), thousands(c.N), units, verb.something)
-	of := ""
+	of, at := "", " at "+chance(c.Confidence)
 	if c.Unit != PerMessage {
 		of = " of " + units
 	}
-	upper, lower := chance(c.Upper), chance(c.Lower)
-	at := " at " + chance(c.Confidence)
-	switch c.K {
-	case 0:
-		return text + "< " + upper + of + at
-	case c.N:
-		return text + "> " + lower + of + at
+	if c.K > 0 && c.K < c.N {
+		at = ", each" + at
+	}
+	return fmt.Sprintf("%s of %s %s %s: %s", thousands(c.K), thousands(c.N), units, verb.something, c.Bound()+of+at)
+}
+
+// Bound is what is claimed of the chance: "< 1.2 %", "> 1.2 % and < 31.7 %". "" where nothing is claimed.
+func (c Claim) Bound() string {
+	upper, lower := "< "+chance(c.Upper), "> "+chance(c.Lower)
+	switch {
+	case c.Unknown != "":
+		return ""
+	case c.K == 0:
+		return upper
+	case c.K == c.N:
+		return lower
 	default:
-		return text + fmt.Sprintf("> %s and < %s%s, each%s", lower, upper, of, at)
+		return lower + " and " + upper
 	}
 }
 
@@ -81,16 +89,17 @@ func (c Claim) outlook() string {
 	if c.K > 0 || c.Unit == PerMessage {
 		return ""
 	}
-	var parts []string
+	text := ""
 	for _, p := range []float64{0.1, 0.01} {
-		if more := TrialsNeeded(p, c.Confidence) - c.N; more > 0 {
-			parts = append(parts, fmt.Sprintf("%s more for < %s", thousands(more), chance(p)))
+		switch more := TrialsNeeded(p, c.Confidence) - c.N; {
+		case more <= 0:
+		case text == "":
+			text = fmt.Sprintf("%s more clean ones for < %s", thousands(more), chance(p))
+		default:
+			text += fmt.Sprintf(", %s for < %s", thousands(more), chance(p))
 		}
 	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return "it takes " + strings.Join(parts, ", ") + ", all clean"
+	return text
 }
 
 // PoolClaims adds up the claims of several runs of the same scenario, in the order of the first of them. One run that claims

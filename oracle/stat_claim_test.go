@@ -17,11 +17,11 @@ func TestClaimsInWords(t *testing.T) {
 		k, n          int64
 		text, outlook string
 	}{
-		{oracle.Lost, "kill", 0, 300, "0 of 300 kills lost anything: < 1.2 % of kills at 97.5 %", "it takes 68 more for < 1 %, all clean"},
+		{oracle.Lost, "kill", 0, 300, "0 of 300 kills lost anything: < 1.2 % of kills at 97.5 %", "68 more clean ones for < 1 %"},
 		{oracle.Lost, "kill", 0, 20, "0 of 20 kills lost anything: < 16.8 % of kills at 97.5 %",
-			"it takes 16 more for < 10 %, 348 more for < 1 %, all clean"},
+			"16 more clean ones for < 10 %, 348 for < 1 %"},
 		{oracle.Lost, "kill", 0, 1, "0 of 1 kills lost anything: < 97.5 % of kills at 97.5 %",
-			"it takes 35 more for < 10 %, 367 more for < 1 %, all clean"},
+			"35 more clean ones for < 10 %, 367 for < 1 %"},
 		{oracle.Lost, "kill", 0, 368, "0 of 368 kills lost anything: < 1 % of kills at 97.5 %", ""},
 		{oracle.Lost, "kill", 1, 1, "1 of 1 kills lost something: > 2.5 % of kills at 97.5 %", ""},
 		{oracle.Lost, "pause", 2, 20, "2 of 20 pauses lost something: > 1.2 % and < 31.7 % of pauses, each at 97.5 %", ""},

@@ -21,6 +21,7 @@ type output interface {
 	// end tells what a run came to. res is nil if it could not be judged; err, which others print, says that havoq failed.
 	end(res *result.Result, dir string, err error)
 	series([]*result.Result) // after several runs
+	pooled([]result.Pooled)  // what the runs of each scenario say together, if any was to be run more than once
 	notice(text string)      // a word to the person in between
 }
 

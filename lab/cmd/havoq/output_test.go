@@ -89,6 +89,9 @@ func madeUpResult() *result.Result {
 		Anomalies: map[string]oracle.Anomaly{oracle.Redelivered: {Total: 12, During: 12}},
 		Faults:    []result.Fault{{FaultWindow: oracle.FaultWindow{Name: "kill leader", Seen: 1}}},
 		SelfTest:  oracle.SelfTest{Planted: 9, Found: 9},
+		Safety:    result.Judgement{Verdict: oracle.Pass},
+		Liveness:  result.Judgement{Verdict: oracle.Unknown},
+		Claims:    []oracle.Claim{oracle.NewClaim(oracle.Lost, "kill", 0, 1), oracle.NewClaim(oracle.Lost, oracle.PerMessage, 0, 12_345)},
 		Again:     "havoq run --seed 7",
 	}
 }

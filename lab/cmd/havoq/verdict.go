@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/havoqlab/havoq/lab/gameday/criteria"
+	"github.com/havoqlab/havoq/lab/gameday/report"
 	"github.com/havoqlab/havoq/lab/gameday/result"
 	"github.com/havoqlab/havoq/lab/scenarios"
 	"github.com/havoqlab/havoq/oracle"
@@ -24,6 +26,7 @@ func printVerdict(w io.Writer, res *result.Result, dir string) {
 // printJudgement is the part that needs no run folder.
 func printJudgement(w io.Writer, res *result.Result) {
 	fmt.Fprintf(w, "VERDICT  %s%s\n", strings.ToUpper(string(res.Verdict)), expectation(res))
+	fmt.Fprintf(w, "  safety %s, liveness %s\n", known(res.Safety.Verdict), known(res.Liveness.Verdict))
 	for _, reason := range res.Reasons {
 		fmt.Fprintf(w, "  because %s\n", reason)
 	}
@@ -44,6 +47,9 @@ func expectation(res *result.Result) string {
 		return " (this scenario expects: " + res.Expect + ")"
 	}
 }
+
+// known is the word of a verdict, which is unknown where there is none.
+func known(v oracle.Verdict) oracle.Verdict { return cmp.Or(v, oracle.Unknown) }
 
 func mark(v oracle.Verdict) string {
 	switch v {
@@ -120,6 +126,7 @@ func printTrust(w io.Writer, res *result.Result) {
 	}
 	fmt.Fprintf(w, "  trust   self-test %d/%d; faults seen in force %d/%d; %s\n",
 		res.SelfTest.Found, res.SelfTest.Planted, struck, len(res.Faults), account(res))
+	printChances(w, res.Claims)
 }
 
 // account says whether the two sums above hold. With several groups the second one is of all of them together, and does not.
@@ -164,13 +171,38 @@ func printSeries(w io.Writer, results []*result.Result) {
 	}
 }
 
+func (o *plainOutput) pooled(pools []result.Pooled) { printPools(o.w, pools) }
+
+func (o *liveOutput) pooled(pools []result.Pooled) { o.story.pooled(pools) }
+
+// jsonPooled is the last line of repeated runs.
+type jsonPooled struct {
+	Kind   string          `json:"kind"` // pooled
+	Pooled []result.Pooled `json:"pooled"`
+}
+
+func (o *jsonOutput) pooled(pools []result.Pooled) { o.line(jsonPooled{"pooled", pools}) }
+
+// printPools says what the runs of each scenario say together of the next time.
+func printPools(w io.Writer, pools []result.Pooled) {
+	for _, p := range pools {
+		fmt.Fprintf(w, "\n%d runs of %s together\n", p.Runs, p.Scenario)
+		printChances(w, p.Claims)
+	}
+}
+
+// printChances says what the zeros are worth.
+func printChances(w io.Writer, claims []oracle.Claim) {
+	fmt.Fprintf(w, "  chance  %s\n", strings.Join(report.Chances(claims), ";\n          "))
+}
+
 // printReport names the report, if it is there: verify writes none.
 func printReport(w io.Writer, dir string) {
-	report := filepath.Join(dir, result.HTMLFile)
-	if _, err := os.Stat(report); err != nil {
-		report = "none yet; havoq report " + dir + " writes it"
+	page := filepath.Join(dir, result.HTMLFile)
+	if _, err := os.Stat(page); err != nil {
+		page = "none yet; havoq report " + dir + " writes it"
 	}
-	fmt.Fprintf(w, "  report  %s\n", report)
+	fmt.Fprintf(w, "  report  %s\n", page)
 }
 
 // number writes thousands apart.

@@ -112,24 +112,25 @@ func noClaims(claims []oracle.Claim) string {
 	return "Nothing is claimed of the next time: " + clip(claims[0].Unknown, maxText)
 }
 
-// Chance is what the run says of the next time, in a sentence: by fault and then by message, of the contract's first promise.
-func Chance(claims []oracle.Claim) string {
+// Chances is what the run says of the next time: a sentence by fault and then one by message, of the contract's first promise.
+func Chances(claims []oracle.Claim) (parts []string) {
 	if why := noClaims(claims); why != "" {
-		return why
+		return []string{why}
 	}
-	var parts []string
 	for i, c := range claims {
 		if c.Anomaly != claims[0].Anomaly || i == maxChances {
 			break
 		}
 		text := clip(c.Text, maxText)
-		if c.Unit == oracle.PerMessage {
-			text = "per message, given these faults: " + text
+		if c.Unit == oracle.PerMessage && c.Unknown == "" {
+			text = fmt.Sprintf("per message, given these faults: %s of %s that met one, %s", number(c.K), number(c.N), c.Bound())
 		}
 		if c.Outlook != "" {
-			text += " (" + c.Outlook + ")"
+			text += " (" + clip(c.Outlook, maxText) + ")"
 		}
 		parts = append(parts, text)
 	}
-	return strings.Join(parts, "; ")
+	return parts
 }
+
+func chanceSentence(r *result.Result) string { return sentence(strings.Join(Chances(r.Claims), "; ")) }

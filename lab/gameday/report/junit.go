@@ -114,7 +114,7 @@ func output(r *result.Result) string {
 	for _, h := range s.Halves {
 		lines = append(lines, fmt.Sprintf("%s %s: %s", h.Name, verdictWord(h.Verdict), h.How))
 	}
-	lines = append(append(lines, s.Facts...), sentence(Chance(r.Claims)))
+	lines = append(append(lines, s.Facts...), chanceSentence(r))
 	for _, c := range append(r.Criteria[:len(r.Criteria):len(r.Criteria)], r.Guards...) {
 		lines = append(lines, fmt.Sprintf("%s  %s  (found %s)", verdictWord(c.Verdict), c.Expr, c.Value))
 	}

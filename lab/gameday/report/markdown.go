@@ -47,7 +47,7 @@ func Markdown(w io.Writer, r *result.Result) error {
 	}
 	m.gap()
 	m.line("### What the zeros are worth")
-	m.line("%s", text(sentence(Chance(r.Claims))))
+	m.line("%s", text(chanceSentence(r)))
 	if len(r.Unproven) > 0 {
 		m.line("<details><summary>What this run does not prove</summary>")
 		m.list(r.Unproven)

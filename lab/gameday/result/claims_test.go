@@ -64,6 +64,10 @@ func TestExposureIsOfAckedMessages(t *testing.T) {
 		tp.add(at+ms, history.Event{Kind: history.Outcome, Identity: id, Attempt: int32(i + 1), Outcome: outcome})
 	}
 	tp.received(id, 6*second, 12*second+2*ms)
+	// One was found in the queue before the fault: it was confirmed then.
+	id = tp.id()
+	tp.add(4*second, history.Event{Kind: history.Invoke, Identity: id, Attempt: 1, Intended: 4 * second, Outcome: queue.OK})
+	tp.received(id, 4*second, 9*second)
 	r := judge(t, tp, parse(t, "", ""))
 	if r.ExposedAcked != 552 || claim(t, r, oracle.Lost, oracle.PerMessage).N != 552 {
 		t.Errorf("%d acked messages met a fault: %+v", r.ExposedAcked, r.Claims[1])
