@@ -99,6 +99,9 @@ func (r *run) beside(path string) string {
 func (r *run) observeConfig(q queue.Readable) (observe.Config, error) {
 	s := r.cfg.Scenario
 	o := s.Observe
+	if o.Collect != nil {
+		return observe.Config{}, fmt.Errorf("%s: observe.collect is not available yet in this version: use output or effect", s.File)
+	}
 	cfg := observe.Config{
 		Recorder: r.recorder, Run: r.id, Start: r.history.Start(), Queue: q, Group: o.Group, Grace: time.Duration(o.Grace),
 		Fresh: s.Target.Cluster != nil, Logger: r.log,

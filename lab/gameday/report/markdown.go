@@ -39,6 +39,7 @@ func Markdown(w io.Writer, r *result.Result) error {
 	m.checks("Criteria", r.Criteria)
 	m.checks("Guards", r.Guards)
 	m.account(r)
+	m.sources(r)
 	m.recovery(r)
 	m.witnesses(r)
 	m.line("### Why to trust this")

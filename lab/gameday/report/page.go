@@ -45,6 +45,8 @@ type page struct {
 	Phases    table
 	Latency   table
 	Flow      []template.HTML
+	Sources   table
+	Doubts    []string
 	Anomalies table
 	Witnesses []witness
 	MoreLives int
@@ -106,6 +108,8 @@ func newPage(r *result.Result) *page {
 		Figures: figures(r), Criteria: checks(r.Criteria), Guards: checks(r.Guards),
 		Phases:    newTable("numbers", phaseRows(r), "phase", "from", "for", "sent", "acked", "errors", "processed", "median", "p99", "most lag"),
 		Latency:   newTable("numbers", latencyRows(r), "latency", "messages", "min", "median", "p90", "p99", "p99.9", "max"),
+		Sources:   newTable("", sourceRows(r), sourceHeads()...),
+		Doubts:    sourceDoubts(r),
 		Anomalies: newTable("numbers anomalies", anomalyRows(r), "anomaly", "meaning", "total", "caused by a hit", "during a fault", "unexplained"),
 		Recovery: newTable("", recoveryRows(r), "fault", "what", "began", "seen in force after", "hits", "sending back after",
 			"receiving back after", "lag normal after", "seen gone after"),

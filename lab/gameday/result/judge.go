@@ -45,6 +45,7 @@ func Judge(in Input) (*Result, error) {
 
 	r := describe(in)
 	r.add(verdict, test)
+	r.ownPrograms(in.Scenario.Workload)
 	r.measure(f)
 	from := source{r, f}
 	judgeCriteria(r, in.Scenario, from)
@@ -137,6 +138,15 @@ func (r *Result) add(o oracle.Result, test oracle.SelfTest) {
 		}
 		consume[outage.Group] += outage.Seconds()
 		r.Downtime.Consume = max(r.Downtime.Consume, consume[outage.Group])
+	}
+}
+
+// ownPrograms says which faults struck programs of the user's own.
+func (r *Result) ownPrograms(w scenario.Workload) {
+	for i := range r.Faults {
+		if _, own := w.App(r.Faults[i].Node); own {
+			r.Faults[i].Layer = "application"
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ type Result struct {
 // Fault is a fault that was injected, with its proof.
 type Fault struct {
 	oracle.FaultWindow
-	Layer string `json:"layer"` // cluster, workload, code, wire
+	Layer string `json:"layer"` // cluster, workload, application, code, wire
 	// Exposed is how many sends (calls, retries included) were under way while it was in force.
 	Exposed int64 `json:"sends"`
 }

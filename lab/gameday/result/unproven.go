@@ -78,8 +78,8 @@ func unprovenPlace(r *Result, s *scenario.Scenario) []string {
 		return []string{"What the target's machines do: havoq saw it through its client only, and neither its disks nor its power."}
 	}
 	nodes := "The node"
-	if len(r.Timeline.Nodes) > 1 {
-		nodes = fmt.Sprintf("All %d nodes", len(r.Timeline.Nodes))
+	if clusterNodes(r, s) > 1 {
+		nodes = fmt.Sprintf("All %d nodes", clusterNodes(r, s))
 	}
 	return []string{
 		"A power cut: even kill -9 leaves what a node had written in the page cache of a machine that lives on. Only losing the " +
@@ -87,6 +87,16 @@ func unprovenPlace(r *Result, s *scenario.Scenario) []string {
 		nodes + " ran on one machine, over loopback: slow, lossy or split networks, clocks that disagree, and the loss of a whole " +
 			"site were not tried.",
 	}
+}
+
+// clusterNodes is how many nodes were seen, the user's own programs aside.
+func clusterNodes(r *Result, s *scenario.Scenario) (n int) {
+	for name := range r.Timeline.Nodes {
+		if _, own := s.Workload.App(name); !own {
+			n++
+		}
+	}
+	return n
 }
 
 // unprovenPromises is about what the contract leaves out.
@@ -104,6 +114,10 @@ func unprovenPromises(s *scenario.Scenario) (list []string) {
 }
 
 func unprovenClients(s *scenario.Scenario) string {
+	if s.Workload.IsExternal() {
+		return "What your application believed to have sent: its messages were seen in the topic only, so that nobody here misses one that " +
+			"never got there. Nor was it seen how often the broker had to deliver a message, and in which order."
+	}
 	habit := "ack only after the work"
 	if s.Workload.Ack == "early" {
 		habit = "ack before the work, as this scenario wants it"
