@@ -5,8 +5,44 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
+// spot finds what a message's consumption concerns; r is nil if anything about it is out of the ordinary.
+func (j *Judge) spot(e *history.Event) (s *share, p *page, r *got) {
+	id, g := &e.Identity, j.lastGroup
+	t := j.hot[slot(id)]
+	if t == nil || g == nil || !t.is(id) || id.Run != j.run || !j.runSet || !same(g.name, e.Group) || g.number >= len(t.shares) ||
+		e.Damage != history.Sound || e.Name != "" {
+		return nil, nil, nil
+	}
+	s = t.shares[g.number]
+	n := id.Seq>>pageBits - t.first
+	if s == nil || !s.reads || n >= uint64(len(t.pages)) {
+		return nil, nil, nil
+	}
+	p = t.pages[n]
+	if p == nil || g.number >= len(p.got) || int(id.Seq&pageMask) >= p.top {
+		return nil, nil, nil
+	}
+	reads := p.got[g.number]
+	if reads == nil {
+		return nil, nil, nil
+	}
+	return s, p, &reads.records[id.Seq&pageMask]
+}
+
 func (j *Judge) deliver(e *history.Event) {
 	j.counts.Deliveries++
+	if s, p, r := j.spot(e); r != nil {
+		if j.drains > 0 {
+			j.refute(s.group, "it got messages")
+		}
+		j.came(s, p, r, e)
+		return
+	}
+	j.deliverOdd(e)
+}
+
+// deliverOdd reads any delivery.
+func (j *Judge) deliverOdd(e *history.Event) {
 	g := j.group(e.Group)
 	if g == nil {
 		return
@@ -37,7 +73,7 @@ func (j *Judge) deliver(e *history.Event) {
 	seq := e.Identity.Seq
 	s := j.reader(t, g, e)
 	p := j.keep(t, seq)
-	m, r := &p.sent[seq&pageMask], j.record(p, g, seq)
+	r := j.record(p, g, seq)
 	if e.Damage == history.CorruptPayload {
 		r.flags |= gotDamaged
 	}
@@ -45,24 +81,25 @@ func (j *Judge) deliver(e *history.Event) {
 		r.elsewhere(e)
 		return
 	}
+	j.came(s, p, r, e)
+}
+
+// came reads that a message came to the group, from its own topic.
+func (j *Judge) came(s *share, p *page, r *got, e *history.Event) {
 	if r.deliveries == 0 {
-		j.first(t, s, r, m, p, e)
+		j.first(s, p, r, e)
 	} else {
-		j.again(r, g, e)
+		j.again(r, s.group, e)
 	}
 	count(&r.deliveries)
 	r.claim = uint32(e.Claim)
-	j.arrived(t, s, e)
-}
-
-// arrived notes that something of the track came to the group.
-func (j *Judge) arrived(t *track, s *share, e *history.Event) {
-	g := s.group
+	t, g := s.track, s.group
 	if e.Identity.Seq >= s.delivered {
 		s.delivered = e.Identity.Seq + 1
 	}
 	if s.waiting && t.acked <= s.delivered {
 		s.waiting = false
+		t.waiting--
 		g.waiting--
 	}
 	g.gaps.success(e.At, g.waiting > 0)
@@ -110,17 +147,22 @@ func (j *Judge) place(id *queue.Identity) *track {
 }
 
 // first judges the first delivery of a message.
-func (j *Judge) first(t *track, s *share, r *got, m *sent, p *page, e *history.Event) {
+func (j *Judge) first(s *share, p *page, r *got, e *history.Event) {
 	r.at = e.At
+	m := &p.sent[e.Identity.Seq&pageMask]
 	if m.flags&sentInvoked == 0 {
-		t.early++
+		s.track.early++
 		return // judged at the end, or when it is told
 	}
-	p.got[s.group.number].arrived(e.At)
+	if reads := p.got[s.group.number]; reads.earliest == 0 {
+		reads.earliest = e.At
+	}
 	if j.config.Contract.MaxDelay > 0 {
 		j.judgeDelay(m, p, e, s.group)
 	}
-	j.judgeOrder(t, s, e.Identity.Seq, m, p, e)
+	if m.flags&(sentLinked|sentOld) != 0 || m.flags&sentRoot == 0 {
+		j.judgeOrder(s, p, m, e)
+	}
 }
 
 func (j *Judge) judgeDelay(m *sent, p *page, e *history.Event, g *group) {
@@ -171,32 +213,32 @@ func (j *Judge) stranger(id *queue.Identity) bool {
 }
 
 // consumed returns what the group knows of the message of e; nil if it cannot have been sent, or if the group is not known.
-func (j *Judge) consumed(e *history.Event) (r *got, s *share, t *track, p *page) {
+func (j *Judge) consumed(e *history.Event) (s *share, p *page, r *got) {
+	if s, p, r = j.spot(e); r != nil {
+		return s, p, r
+	}
 	g := j.group(e.Group)
 	if g == nil {
-		return nil, nil, nil, nil
+		return nil, nil, nil
 	}
 	if e.Damage == history.CorruptEnvelope || e.Damage == history.Foreign {
 		j.strange(g, e)
-		return nil, nil, nil, nil
+		return nil, nil, nil
 	}
 	if j.runSet && e.Identity.Run != j.run {
 		j.wrong("work on messages of another run")
-		return nil, nil, nil, nil
+		return nil, nil, nil
 	}
-	t = j.place(&e.Identity)
+	t := j.place(&e.Identity)
 	if t == nil {
 		if !j.stranger(&e.Identity) {
 			j.found(Unexpected, Window{e.At, e.At}, &e.Identity, g)
 		}
-		return nil, nil, nil, nil
-	}
-	if e.Kind == history.Processed {
-		g.gaps.sign(e.At)
+		return nil, nil, nil
 	}
 	s = j.reader(t, g, e)
 	p = j.keep(t, e.Identity.Seq)
-	return j.record(p, g, e.Identity.Seq), s, t, p
+	return s, p, j.record(p, g, e.Identity.Seq)
 }
 
 // strange reads the work on a message that is none of this run's, or that nobody can tell. It was counted when it came; where
@@ -217,18 +259,19 @@ func (j *Judge) strange(g *group, e *history.Event) {
 }
 
 func (j *Judge) processed(e *history.Event) {
-	r, s, t, p := j.consumed(e)
+	s, p, r := j.consumed(e)
 	if r == nil {
 		return
 	}
-	g, m := s.group, &p.sent[e.Identity.Seq&pageMask]
+	g := s.group
+	if g.gaps.waiting {
+		g.gaps.sign(e.At)
+	}
 	switch {
 	case e.Name != "":
 		r.elsewhere(e)
 	case r.deliveries == 0 && g.sourced: // nobody will tell of the delivery: the work shows that it came
-		j.first(t, s, r, m, p, e)
-		count(&r.deliveries)
-		j.arrived(t, s, e)
+		j.came(s, p, r, e)
 		r.flags |= gotWork
 	default:
 		r.flags |= gotWork
@@ -247,7 +290,7 @@ func (j *Judge) processed(e *history.Event) {
 		}
 		return
 	}
-	j.workedAgain(r, m, g, e)
+	j.workedAgain(r, &p.sent[e.Identity.Seq&pageMask], g, e)
 }
 
 // workedAgain judges work that was done on a message before.
@@ -269,7 +312,7 @@ func (j *Judge) workedAgain(r *got, m *sent, g *group, e *history.Event) {
 }
 
 func (j *Judge) settle(e *history.Event) {
-	r, _, _, _ := j.consumed(e)
+	_, _, r := j.consumed(e)
 	if r == nil || !e.Ack || e.Outcome != queue.OK || e.Name != "" {
 		return
 	}
@@ -280,7 +323,7 @@ func (j *Judge) settle(e *history.Event) {
 }
 
 func (j *Judge) deadLetter(e *history.Event) {
-	if r, _, _, _ := j.consumed(e); r != nil {
+	if _, _, r := j.consumed(e); r != nil {
 		r.flags |= gotDead
 	}
 }

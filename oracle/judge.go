@@ -58,6 +58,7 @@ type Judge struct {
 	keysGap    int64 // keys that the recorder forgot
 	retriesGap int64 // messages that the recorder forgot, and that may have been sent again as new ones
 
+	careful    bool // it bounds the delay
 	byProducer bool // the contract promises order by producer
 
 	complete  bool
@@ -123,6 +124,7 @@ func New(config Config) *Judge {
 		j.config.Memory = defaultMemory
 	}
 	j.memory.limit = j.config.Memory
+	j.careful = config.Contract.MaxDelay > 0
 	j.byProducer = config.Contract.Order == OrderProducer
 	j.faults.hits = make(map[hitKey][]*hit)
 	j.wit.limit = config.Witnesses
@@ -246,9 +248,14 @@ func (j *Judge) ours(id *queue.Identity) bool {
 	return id.Run == j.run
 }
 
+// same compares two texts that are mostly one.
+func same(a, b string) bool {
+	return len(a) == len(b) && (unsafe.StringData(a) == unsafe.StringData(b) || a == b)
+}
+
 // group returns the group of this name, made if need be; nil if there are too many.
 func (j *Judge) group(name string) *group {
-	if g := j.lastGroup; g != nil && len(g.name) == len(name) && (unsafe.StringData(g.name) == unsafe.StringData(name) || g.name == name) {
+	if g := j.lastGroup; g != nil && same(g.name, name) {
 		return g
 	}
 	return j.coldGroup(name)
@@ -279,8 +286,7 @@ func (j *Judge) join(g *group, stream uint16) {
 		if t.id.Stream == stream {
 			s := t.read(g)
 			if t.acked > 0 && !s.waiting {
-				s.waiting = true
-				g.waiting++
+				s.wait()
 			}
 		}
 	}

@@ -27,13 +27,13 @@ func (f front) passed(seq uint64, confirmed int64) (passed, untold bool) {
 }
 
 // judgeOrder judges the first delivery of a message.
-func (j *Judge) judgeOrder(t *track, s *share, seq uint64, m *sent, p *page, e *history.Event) {
+func (j *Judge) judgeOrder(s *share, p *page, m *sent, e *history.Event) {
 	if m.flags&sentOld != 0 { // what it could have been overtaken by is not known any more
 		j.unordered++
 		return
 	}
 	if m.flags&(sentRoot|sentLinked) == 0 {
-		j.linkLate(t, seq)
+		j.linkLate(s.track, e.Identity.Seq)
 	}
 	if m.flags&sentPromised != 0 {
 		j.counts.OrderedPairs++
@@ -41,40 +41,34 @@ func (j *Judge) judgeOrder(t *track, s *share, seq uint64, m *sent, p *page, e *
 	if m.flags&sentLinked == 0 {
 		return // it is alone
 	}
-	place := p.base + int64(m.invoked)
-	if m.flags&sentFollowed != 0 && m.confirmed != 0 && s.ahead(m.chain) > p.base+int64(m.confirmed) {
-		j.judgeOvertaken(s, seq, m, p, e)
+	chain := m.chain
+	if int(chain) >= len(s.fronts) {
+		s.fronts = append(s.fronts, make([]front, int(chain)+1-len(s.fronts))...)
 	}
+	f := &s.fronts[chain]
+	if m.flags&sentFollowed != 0 && m.confirmed != 0 && (f.sent > p.base+int64(m.confirmed) || len(s.struck) > 0) {
+		j.judgeOvertaken(s, p, m, e)
+	}
+	seq, place := e.Identity.Seq, p.base+int64(m.invoked)
 	switch {
 	case m.flags&sentRoot != 0: // nothing comes before it
 	case m.invoked == math.MaxUint32:
 		j.unordered++
-	case len(j.faults.hits) > 0:
-		s.advance(m.chain, front{place, seq}, j.moved(e, s.group))
-	default:
-		s.advance(m.chain, front{place, seq}, false)
+	case len(j.faults.hits) > 0 && j.moved(e, s.group):
+		s.strike(chain, front{place, seq})
+	case place > f.sent:
+		f.sent, f.seq = place, seq
 	}
 }
 
-// ahead is where the front of a chain was sent, struck or not.
-func (s *share) ahead(chain uint32) int64 {
-	at := int64(0)
-	if int(chain) < len(s.fronts) {
-		at = s.fronts[chain].sent
-	}
-	if len(s.struck) > 0 {
-		at = max(at, s.struck[chain].sent)
-	}
-	return at
-}
-
-func (j *Judge) judgeOvertaken(s *share, seq uint64, m *sent, p *page, e *history.Event) {
+func (j *Judge) judgeOvertaken(s *share, p *page, m *sent, e *history.Event) {
+	seq := e.Identity.Seq
 	if m.confirmed == math.MaxUint32 {
 		j.unordered++
 		return
 	}
 	confirmed := p.base + int64(m.confirmed)
-	passed, untold := s.front(m.chain).passed(seq, confirmed)
+	passed, untold := s.fronts[m.chain].passed(seq, confirmed)
 	by := s.struck[m.chain]
 	struck, untoldToo := by.passed(seq, confirmed)
 	if struck && !passed { // only by what a hit moved: that hit answers for it
@@ -87,30 +81,13 @@ func (j *Judge) judgeOvertaken(s *share, seq uint64, m *sent, p *page, e *histor
 	}
 }
 
-// front returns the front of a chain.
-func (s *share) front(chain uint32) front {
-	if int(chain) >= len(s.fronts) {
-		return front{}
+// strike makes f the front of what hits moved ahead in its chain, if it was sent later than the one there is.
+func (s *share) strike(chain uint32, f front) {
+	if s.struck == nil {
+		s.struck = make(map[uint32]front)
 	}
-	return s.fronts[chain]
-}
-
-// advance makes f the front of its chain, if it was sent later than the one there is.
-func (s *share) advance(chain uint32, f front, moved bool) {
-	if moved {
-		if s.struck == nil {
-			s.struck = make(map[uint32]front)
-		}
-		if f.sent > s.struck[chain].sent {
-			s.struck[chain] = f
-		}
-		return
-	}
-	for int(chain) >= len(s.fronts) {
-		s.fronts = append(s.fronts, front{})
-	}
-	if r := &s.fronts[chain]; f.sent > r.sent {
-		*r = f
+	if f.sent > s.struck[chain].sent {
+		s.struck[chain] = f
 	}
 }
 
@@ -122,7 +99,10 @@ func (j *Judge) link(t *track, p *page, seq uint64, m *sent) {
 		m.flags, m.chain = m.flags|sentRoot, 0
 		return
 	}
-	q := t.page(before)
+	q := p
+	if before>>pageBits != p.number {
+		q = t.page(before)
+	}
 	if q == nil {
 		if before>>pageBits < t.first {
 			j.linkOld(t, before, m)

@@ -28,9 +28,11 @@ type watch struct {
 // sends while some were attempted, deliveries or work done on them while something confirmed was waiting.
 type gaps struct {
 	watch
-	count int64
-	hist  [64 * 8]int64 // gaps between successes, eight classes an octave
+	hist [classes]int64 // gaps between successes, eight classes an octave
 }
+
+// classes is for all gaps that an int64 can hold.
+const classes = 64 << 3
 
 // want says that something is wanted from now on.
 func (g *watch) want(at int64) {
@@ -62,15 +64,24 @@ func (g *watch) success(at int64, more bool) {
 // success is the same, and counts the gap.
 func (g *gaps) success(at int64, more bool) {
 	if g.any {
-		g.hist[class(at-g.done)]++
-		g.count++
-	}
-	if g.waiting && at-g.since >= outageFloor && len(g.long) == maxSpans {
-		if real := g.real(g.long, outageFactor*g.median()); len(real) <= maxSpans/2 {
-			g.long = real
+		if c := class(at - g.done); c < classes {
+			g.hist[c]++
 		}
 	}
+	if g.waiting && at-g.since >= outageFloor {
+		g.tidy()
+	}
 	g.watch.success(at, more)
+}
+
+// tidy makes room for a span, if the ones that are no outages take too much.
+func (g *gaps) tidy() {
+	if len(g.long) < maxSpans {
+		return
+	}
+	if real := g.real(g.long, outageFactor*g.median()); len(real) <= maxSpans/2 {
+		g.long = real
+	}
 }
 
 // sign is work that goes on: no delivery, but no outage either.
@@ -130,7 +141,10 @@ func (g *watch) outages(now, least int64) (list []Window, ongoing bool) {
 // class is a gap's place in the histogram: its floating-point exponent and the first three bits of its mantissa, so eight classes
 // an octave. The shortest gaps, of up to a nanosecond, are one.
 func class(gap int64) uint64 {
-	return (math.Float64bits(float64(max(gap, 1)))>>49 - firstClass) % uint64(len(gaps{}.hist))
+	if gap < 1 {
+		return 0
+	}
+	return math.Float64bits(float64(gap))>>49 - firstClass
 }
 
 // firstClass is the class of a nanosecond as floating-point numbers have it.
@@ -140,9 +154,13 @@ const firstClass = 1023 << 3
 func floor(class int) int64 { return int64(math.Float64frombits((uint64(class) + firstClass) << 49)) }
 
 func (g *gaps) median() int64 {
-	left := (g.count + 1) / 2
+	count := int64(0)
+	for _, n := range g.hist {
+		count += n
+	}
+	left := (count + 1) / 2
 	for i, n := range g.hist {
-		if left -= n; left <= 0 && g.count > 0 {
+		if left -= n; left <= 0 && count > 0 {
 			return min(floor(i), math.MaxInt64/outageFactor)
 		}
 	}

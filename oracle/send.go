@@ -8,7 +8,8 @@ import (
 )
 
 func (j *Judge) invoke(e *history.Event) {
-	if !j.ours(&e.Identity) {
+	id := &e.Identity
+	if (!j.runSet || id.Run != j.run) && !j.ours(id) {
 		j.wrong("sends of another run (a history is of one run)")
 		return
 	}
@@ -16,55 +17,101 @@ func (j *Judge) invoke(e *history.Event) {
 		j.forward(e)
 		return
 	}
-	t, seq := j.openTrack(&e.Identity), e.Identity.Seq
+	t := j.hot[slot(id)]
+	if t == nil || !t.is(id) {
+		t = j.openTrack(id)
+	}
+	seq := id.Seq
 	if seq > t.next && seq >= t.limit() {
 		j.wrong("sends far beyond their track's sequence (numbers are dense, from 0)")
 		return
 	}
-	p := j.keep(t, seq)
-	r := &p.sent[seq&pageMask]
+	p := t.at(seq)
+	if p == nil {
+		p = j.makePage(t, seq)
+	}
 	j.counts.Attempts++
 	if len(j.faults.list) > 0 {
 		j.faults.sending()
 	}
-	if r.flags&sentInvoked == 0 {
-		j.firstSend(t, p, r, e)
-	} else {
+	r := &p.sent[seq&pageMask]
+	switch {
+	case r.flags&sentInvoked != 0:
 		before := r.state()
 		r.begin()
 		t.came(before, r.state())
+	case e.Outcome == queue.OK: // found in the queue
+		j.firstSend(t, p, r, e)
+		r.flags |= sentOK
+		r.confirmed = r.invoked
+		t.tally[queue.OK]++
+		j.confirm(t, seq, e.At)
+		return
+	default:
+		j.firstSend(t, p, r, e)
+		r.open = 1
+		t.tally[queue.Unknown]++
 	}
-	fresh := e.Attempt <= 1
-	j.sends.attempt(e.At, j.open == 0 && fresh)
-	t.watch.attempt(e.At, t.open == 0 && fresh)
-	j.open++
-	t.open++
+	j.attempt(t, e)
 	if e.Outcome != queue.Unknown { // told at once
 		j.ended(t, seq, r, p, e)
 	}
 }
 
+// attempt notes that a send is under way.
+func (j *Judge) attempt(t *track, e *history.Event) {
+	if !j.sends.waiting || j.open == 0 {
+		j.sends.attempt(e.At, j.open == 0 && e.Attempt <= 1)
+	}
+	if !t.watch.waiting || t.open == 0 {
+		t.watch.attempt(e.At, t.open == 0 && e.Attempt <= 1)
+	}
+	j.open++
+	t.open++
+}
+
 // firstSend reads that a message is sent for the first time.
 func (j *Judge) firstSend(t *track, p *page, r *sent, e *history.Event) {
 	seq := e.Identity.Seq
-	p.use(int(seq & pageMask))
+	i := int(seq & pageMask)
+	if i >= p.top {
+		p.top = i + 1
+	}
 	r.flags |= sentInvoked
 	r.at, r.chain, r.invoked = e.At, e.Back, p.place(j.events)
-	r.open = 1
-	t.tally[queue.Unknown]++
 	if seq >= t.next {
 		t.next = seq + 1
 	}
+	if j.careful || t.early > 0 || t.client == "" {
+		j.firstSendOdd(t, p, e)
+	}
+	// The usual case of link.
+	if before, ok := predecessor(seq, e.Back, j.byProducer); ok && before>>pageBits == p.number {
+		prev := &p.sent[before&pageMask]
+		if prev.flags&(sentOld|sentFollowed|sentLinked) == sentLinked {
+			prev.flags |= sentFollowed
+			t.chains[prev.chain]++
+			r.chain = prev.chain
+			if r.flags |= sentLinked; p.before(prev, p, r) {
+				r.flags |= sentPromised
+			}
+			return
+		}
+	}
+	j.link(t, p, seq, r)
+}
+
+// firstSendOdd notes what is not noted of every message.
+func (j *Judge) firstSendOdd(t *track, p *page, e *history.Event) {
 	if j.config.Contract.MaxDelay > 0 {
-		p.keepIntended(seq, e.Intended)
+		p.keepIntended(e.Identity.Seq, e.Intended)
 	}
 	if t.early > 0 {
-		p.tellEarly(seq)
+		p.tellEarly(e.Identity.Seq)
 	}
 	if t.client == "" {
 		t.client = e.Client
 	}
-	j.link(t, p, seq, r)
 }
 
 // begin counts a send that is under way.
@@ -169,7 +216,13 @@ func (j *Judge) ended(t *track, seq uint64, r *sent, p *page, e *history.Event) 
 	}
 	switch e.Outcome {
 	case queue.OK:
-		j.confirm(t, seq, r, p, e.At)
+		if r.flags&sentOK == 0 {
+			r.flags |= sentOK
+			r.confirmed = p.place(j.events)
+			j.confirm(t, seq, e.At)
+		} else {
+			j.confirmed(t, e.At)
+		}
 	case queue.Failed:
 		r.flags |= sentFailed
 		j.sends.miss(e.At)
@@ -182,15 +235,16 @@ func (j *Judge) ended(t *track, seq uint64, r *sent, p *page, e *history.Event) 
 	t.came(before, r.state())
 }
 
-func (j *Judge) confirm(t *track, seq uint64, r *sent, p *page, at int64) {
+// confirmed reads that a send was confirmed.
+func (j *Judge) confirmed(t *track, at int64) {
 	j.sends.success(at, j.open > 0)
 	t.watch.success(at, t.open > 0)
 	j.phase.acked()
-	if r.flags&sentOK != 0 {
-		return
-	}
-	r.flags |= sentOK
-	r.confirmed = p.place(j.events)
+}
+
+// confirm is confirmed for the first time of a message.
+func (j *Judge) confirm(t *track, seq uint64, at int64) {
+	j.confirmed(t, at)
 	if j.drains > 0 {
 		for _, g := range j.list {
 			j.refute(g, "messages were acked")
@@ -200,10 +254,12 @@ func (j *Judge) confirm(t *track, seq uint64, r *sent, p *page, at int64) {
 		return
 	}
 	t.acked = seq + 1
+	if t.waiting == t.readers {
+		return
+	}
 	for _, s := range t.shares {
 		if s != nil && s.reads && !s.waiting && t.acked > s.delivered {
-			s.waiting = true
-			s.group.waiting++
+			s.wait()
 			s.group.gaps.want(at)
 			j.faults.await(s.group)
 		}

@@ -25,6 +25,8 @@ type track struct {
 	next     uint64   // one past the highest number sent
 	reserved uint64   // one past the highest number reserved
 	acked    uint64   // one past the highest number confirmed
+	readers  int      // shares of groups that read it
+	waiting  int      // those behind which something was confirmed
 	open     int64    // sends without an outcome
 	early    int64    // messages that came before it was told that they were sent
 	tally    [3]int64 // messages by what they came to, counted event by event
@@ -40,6 +42,7 @@ type track struct {
 // share is what one group got of a track.
 type share struct {
 	group     *group
+	track     *track
 	reads     bool   // the group reads the stream, and does not only get forwarded messages of it
 	delivered uint64 // one past the highest number delivered
 	waiting   bool   // something behind it was confirmed
@@ -76,7 +79,7 @@ func (t *track) share(g *group) *share {
 	return t.shares[g.number]
 }
 
-// open returns the group's part of the track, and makes it if need be.
+// part returns the group's part of the track, and makes it if need be.
 func (t *track) part(g *group) *share {
 	if s := t.share(g); s != nil {
 		return s
@@ -84,7 +87,7 @@ func (t *track) part(g *group) *share {
 	for len(t.shares) <= g.number {
 		t.shares = append(t.shares, nil)
 	}
-	s := &share{group: g}
+	s := &share{group: g, track: t}
 	t.shares[g.number] = s
 	return s
 }
@@ -92,8 +95,18 @@ func (t *track) part(g *group) *share {
 // read is part for a group that reads the stream.
 func (t *track) read(g *group) *share {
 	s := t.part(g)
-	s.reads = true
+	if !s.reads {
+		s.reads = true
+		t.readers++
+	}
 	return s
+}
+
+// wait notes that something was confirmed that the group has not got.
+func (s *share) wait() {
+	s.waiting = true
+	s.track.waiting++
+	s.group.waiting++
 }
 
 // came counts that a message came to something else than before.
@@ -188,12 +201,18 @@ func (j *Judge) find(t *track, seq uint64) *page {
 	return p
 }
 
+// at returns the page of seq if it is the track's own and in full, else nil.
+func (t *track) at(seq uint64) *page {
+	if i := seq>>pageBits - t.first; i < uint64(len(t.pages)) {
+		return t.pages[i]
+	}
+	return nil
+}
+
 // keep is find, and makes the page if need be.
 func (j *Judge) keep(t *track, seq uint64) *page {
-	if i := seq>>pageBits - t.first; i < uint64(len(t.pages)) {
-		if p := t.pages[i]; p != nil {
-			return p
-		}
+	if p := t.at(seq); p != nil {
+		return p
 	}
 	return j.makePage(t, seq)
 }
