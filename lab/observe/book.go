@@ -135,12 +135,14 @@ func (b *book) judge(id string, d *queue.Delivery) {
 	}
 }
 
-// since is a time on the history's clock. 0: not known, or of before the run.
+// since is a time on the history's clock: not before its start, and not in the future, whatever the sender's clock says. Where
+// it is not known, it is now.
 func (b *book) since(t time.Time) int64 {
+	now := int64(time.Since(b.cfg.Start))
 	if t.IsZero() {
-		return 0
+		return now
 	}
-	return max(int64(t.Sub(b.cfg.Start)), 0)
+	return min(max(int64(t.Sub(b.cfg.Start)), 1), now)
 }
 
 // came takes a message of the output topic.
