@@ -124,7 +124,7 @@ func (f benchFlags) check(own bool) (size int, err error) {
 	case err != nil:
 		wrong = append(wrong, fmt.Errorf("--size %s: %w", f.size, err))
 	case !(parsed >= 1 && parsed <= most && parsed == math.Trunc(parsed)):
-		wrong = append(wrong, fmt.Errorf("--size %s: it must be whole bytes, 1B to %s", f.size, criteria.Bytes.Format(most)))
+		wrong = append(wrong, fmt.Errorf("--size %s: it must be whole bytes, 1B to %.0fMB", f.size, most/1e6))
 	}
 	for _, flag := range []struct {
 		name            string

@@ -25,20 +25,18 @@ type streams struct {
 	err io.Writer
 }
 
-// command runs one command line and returns its exit code.
-func command(ctx context.Context, args []string, std streams) int {
+func rootCommand(std streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "havoq",
 		Short: "Break your message queue on purpose, before production does, and prove what happened",
 		Long: "havoq breaks message queues on purpose, before production does, and proves message by message what happened.\n\n" +
 			exitCodesHelp,
-		Example: "  havoq run                      # kill the leader of a real 3-node cluster under load\n" +
-			"  havoq run early-ack            # the commonest real bug, found\n" +
-			"  havoq scenario list            # what else there is",
+		Example: "  havoq run                  # kill the leader of a real cluster under load\n" +
+			"  havoq run early-ack        # the commonest real bug, found\n" +
+			"  havoq scenario list        # what else there is",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.SetArgs(args)
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
@@ -46,6 +44,14 @@ func command(ctx context.Context, args []string, std streams) int {
 		return badInput(fmt.Errorf("%w; see %s --help", err, c.CommandPath()))
 	})
 	root.AddCommand(runCommand(std), verifyCommand(std), reportCommand(std), historyCommand(std), benchCommand(std), scenarioCommand(std), versionCommand(std))
+	narrow(root)
+	return root
+}
+
+// command runs one command line and returns its exit code.
+func command(ctx context.Context, args []string, std streams) int {
+	root := rootCommand(std)
+	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var code *exitError
 	switch {

@@ -47,8 +47,8 @@ func runCommand(std streams) *cobra.Command {
 			"bound looks good makes it wrong, and a series that was cut short claims nothing.\n\n" + exitCodesHelp,
 		Example: "  havoq run\n" +
 			"  havoq run early-ack --seed 7\n" +
-			"  havoq run my-scenario.yaml --set workload.rate=500/s --out /tmp/runs\n" +
-			"  havoq run " + scenarios.Default + " --set timing=full --role executor=Ada --role observer=Grace --yes\n" +
+			"  havoq run my-scenario.yaml --set workload.rate=500/s --out runs\n" +
+			"  havoq run " + scenarios.Default + " --set timing=full --role executor=Ada --yes\n" +
 			"  havoq run scenarios/ --repeat 3 --output json > runs.ndjson",
 		RunE: func(c *cobra.Command, args []string) error {
 			if c.Flags().Changed("repeat") && f.repeat < 1 {

@@ -28,7 +28,7 @@ func printJudgement(w io.Writer, res *result.Result) {
 	fmt.Fprintf(w, "VERDICT  %s%s\n", strings.ToUpper(string(res.Verdict)), expectation(res))
 	fmt.Fprintf(w, "  safety %s, liveness %s\n", known(res.Safety.Verdict), known(res.Liveness.Verdict))
 	for _, reason := range res.Reasons {
-		fmt.Fprintf(w, "  because %s\n", reason)
+		fmt.Fprintf(w, "  because %s\n", fold(w, reason, 10))
 	}
 	for _, c := range append(append([]oracle.Check{}, res.Criteria...), res.Guards...) {
 		fmt.Fprintf(w, "  %-4s  %-42s  %s\n", mark(c.Verdict), c.Expr, value(c))
@@ -110,9 +110,9 @@ func printAnomalies(w io.Writer, res *result.Result) {
 	if len(against) == 0 {
 		against = []string{"none"}
 	}
-	fmt.Fprintf(w, "  anomalies against the contract: %s\n", strings.Join(against, "; "))
+	fmt.Fprintf(w, "  %s\n", fold(w, "anomalies against the contract: "+strings.Join(against, "; "), 4))
 	if len(besides) > 0 {
-		fmt.Fprintf(w, "  counted, but not promised otherwise: %s\n", strings.Join(besides, "; "))
+		fmt.Fprintf(w, "  %s\n", fold(w, "counted, but not promised otherwise: "+strings.Join(besides, "; "), 4))
 	}
 	fmt.Fprintln(w)
 }

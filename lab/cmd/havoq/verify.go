@@ -36,17 +36,18 @@ func verifyCommand(std streams) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify FILE|RUN...",
 		Short: "Judge a run again, or a history alone",
-		Long: "Verify judges again: a run folder by its scenario, a history (FILE, also as JSON lines; -: those of standard input) by\n" +
-			"at-least-once, and either by --contract. It changes nothing. It works on what is left of a run that was killed, too.\n\n" +
-			"--contract takes words, a YAML file, or YAML, in the words of a scenario's contract block:\n" +
-			"  delivery   at-most-once, at-least-once (default), exactly-once; in words it needs no key\n" +
+		Long: "Verify judges again: a run folder by its scenario, a history (FILE, also as JSON lines; - takes them from standard input) " +
+			"by at-least-once, and either of them by --contract. It changes nothing. It works on what is left of a run that was " +
+			"killed, too.\n\n" +
+			"--contract takes words, a YAML file, or YAML, with the keys of a scenario's contract block:\n" +
+			"  delivery   at-most-once, at-least-once (the default) or exactly-once\n" +
 			"  order      key, producer, …: among which messages the order is kept\n" +
 			"  max-delay  from the intended send time to the first delivery, at most\n" +
 			"  forgive    caused: what a recorded hit of a fault explains\n\n" +
-			"With --json each line of the output is one object; its kind is result or error.\n\n" + exitCodesHelp,
+			"With --json each line is one object; its kind is result or error.\n\n" + exitCodesHelp,
 		Example: "  havoq verify havoq-runs/early-ack-20261121-180000\n" +
 			"  havoq verify run --contract exactly-once,max-delay=2s\n" +
-			"  havoq verify run/history.havoq --contract '{ delivery: at-least-once, order: key }'\n" +
+			"  havoq verify run/history.havoq --contract '{ order: key, max-delay: 2s }'\n" +
 			"  havoq verify lines.jsonl --contract contract.yaml --witnesses 3\n" +
 			"  havoq verify run history.havoq --json --settle-time 5s > verdicts.ndjson\n" +
 			"  havoq history dump run | havoq verify -",
