@@ -124,6 +124,8 @@ func (l *lines) next(longest int) ([]byte, error) {
 		l.n++
 		b := l.scan.Bytes()
 		switch {
+		case l.scan.Err() != nil: // this is what was read of a line
+			return nil, l.scan.Err()
 		case len(b) > longest:
 			return nil, tooLong(longest)
 		case len(bytes.TrimSpace(b)) == 0:

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -295,3 +296,12 @@ func TestWriteJSONReportsWhatItCannotWrite(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// The reason of a reading that broke off is told, and not what is wrong with the half of a line that came before it.
+func TestABrokenReadingIsToldAsSuch(t *testing.T) {
+	broken := errors.New("unplugged")
+	_, err := values(history.ReadJSON(io.MultiReader(strings.NewReader(`{"kind":"end","at":1}`+"\n"+`{"kind":`), iotest.ErrReader(broken))))
+	if !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 2") {
+		t.Error(err)
+	}
+}

@@ -191,7 +191,7 @@ func historyLoad(std streams) *cobra.Command {
 func loadLines(ctx context.Context, lines, path string, std streams) error {
 	var in io.Reader
 	if lines == "-" {
-		in = patient(ctx, std.in)
+		in, lines = patient(ctx, std.in), "standard input"
 	} else {
 		info, err := os.Stat(lines)
 		switch {

@@ -120,7 +120,7 @@ func patient(ctx context.Context, r io.Reader) io.Reader {
 		_, err := io.Copy(in, r)
 		_ = in.CloseWithError(err) // never fails
 	}()
-	context.AfterFunc(ctx, func() { _ = out.CloseWithError(context.Cause(ctx)) })
+	context.AfterFunc(ctx, func() { _ = in.CloseWithError(context.Cause(ctx)) })
 	return out
 }
 

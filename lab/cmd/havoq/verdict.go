@@ -76,7 +76,7 @@ func printCounts(w io.Writer, res *result.Result) {
 	c := res.Counts
 	fmt.Fprintf(w, "\n  offered %s = acked %s + failed %s + in doubt %s", number(c.Offered), number(c.Acked), number(c.Failed), number(c.InDoubt))
 	if c.NotSent > 0 {
-		fmt.Fprintf(w, "   (not sent: %s)", number(c.NotSent))
+		fmt.Fprintf(w, " (not sent: %s)", number(c.NotSent))
 	}
 	fmt.Fprintf(w, "\n  acked %s = processed %s + dead-lettered %s + queued %s + lost %s",
 		number(c.Acked), number(c.Processed), number(c.DeadLettered), number(c.Queued), number(c.Lost))
@@ -193,7 +193,11 @@ func printPools(w io.Writer, pools []result.Pooled) {
 
 // printChances says what the zeros are worth.
 func printChances(w io.Writer, claims []oracle.Claim) {
-	fmt.Fprintf(w, "  chance  %s\n", strings.Join(report.Chances(claims), ";\n          "))
+	var lines []string
+	for _, chance := range report.Chances(claims) {
+		lines = append(lines, fold(w, chance, 10))
+	}
+	fmt.Fprintf(w, "  chance  %s\n", strings.Join(lines, ";\n          "))
 }
 
 // printReport names the report, if it is there: verify writes none.
