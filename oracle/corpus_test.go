@@ -39,7 +39,7 @@ func tales(t *testing.T) []*tale {
 func TestCorpus(t *testing.T) {
 	for _, s := range tales(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(s.name), ".txt"), func(t *testing.T) {
-			for _, difference := range s.differences(judgeWith(t, oracle.Config{Contract: s.contract}, s.events)) {
+			for _, difference := range s.differences(judgeWith(oracle.Config{Contract: s.contract}, s.events)) {
 				t.Error(difference)
 			}
 		})

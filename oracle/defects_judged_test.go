@@ -59,7 +59,7 @@ func (d defect) accused(t *testing.T) {
 			want[name] *= f.struck
 		}
 	}
-	r := judgeWith(t, oracle.Config{Contract: d.forbids}, events)
+	r := judgeWith(oracle.Config{Contract: d.forbids}, events)
 	compareAnomalies(t, r, want)
 	if verdict := orVerdict(d.verdict, oracle.Fail); r.Verdict != verdict {
 		t.Errorf("verdict %s under %+v, want %s: %q", r.Verdict, d.forbids, verdict, r.Reasons)
@@ -68,12 +68,12 @@ func (d defect) accused(t *testing.T) {
 	d.forgiven(t, events, r)
 	for seed := range uint64(3) {
 		other := interleave(events, rand.New(rand.NewPCG(seed, 0)), false)
-		sameCounts(t, r, judgeWith(t, oracle.Config{Contract: d.forbids}, other))
+		sameCounts(t, r, judgeWith(oracle.Config{Contract: d.forbids}, other))
 	}
 	if d.allows == nil {
 		return
 	}
-	r = judgeWith(t, oracle.Config{Contract: *d.allows}, events)
+	r = judgeWith(oracle.Config{Contract: *d.allows}, events)
 	if d.otherwise != nil {
 		want = d.otherwise
 	}
@@ -119,7 +119,7 @@ func (d defect) acquitted(t *testing.T) {
 	if d.trial.members > 1 {
 		strict.Order = oracle.NoOrder // members hand out what they have as they like
 	}
-	r := judgeWith(t, oracle.Config{Contract: strict}, record(t, d.trial, plant))
+	r := judgeWith(oracle.Config{Contract: strict}, record(t, d.trial, plant))
 	if r.Verdict != oracle.Pass {
 		t.Errorf("a sound queue: %s %q", r.Verdict, r.Reasons)
 	}
@@ -191,7 +191,7 @@ func (d defect) forgiven(t *testing.T, events []history.Event, r oracle.Result) 
 	struck = append(append(struck, events[:len(events)-1]...), history.Event{Kind: history.HealSeen, At: end.At, Name: "planted"}, end)
 	contract := d.forbids
 	contract.Forgive = []string{"caused"}
-	forgiven := judgeWith(t, oracle.Config{Contract: contract}, struck)
+	forgiven := judgeWith(oracle.Config{Contract: contract}, struck)
 	if forgiven.Verdict != oracle.Pass {
 		t.Errorf("%s in spite of the hits of %q: %q", forgiven.Verdict, d.verb, forgiven.Reasons)
 	}
@@ -203,8 +203,7 @@ func (d defect) forgiven(t *testing.T, events []history.Event, r oracle.Result) 
 }
 
 // judgeWith judges events, with the lives of the witnesses.
-func judgeWith(t testing.TB, c oracle.Config, events []history.Event) oracle.Result {
-	t.Helper()
+func judgeWith(c oracle.Config, events []history.Event) oracle.Result {
 	j := oracle.New(c)
 	for i := range events {
 		j.Observe(&events[i])

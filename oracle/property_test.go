@@ -204,26 +204,31 @@ func TestPlantedBugsAreFound(t *testing.T) {
 	}
 }
 
+// drawOdd is a stream of any events; sent: some of them are sends.
+func drawOdd(t *rapid.T) (s *sim, sent bool) {
+	s = &sim{contract: drawContract(t), groups: []*simGroup{{name: "a"}, {name: "b"}}}
+	if rapid.Bool().Draw(t, "at most once") {
+		s.contract.Delivery = oracle.AtMostOnce
+	}
+	o := &odd{sim: s, next: map[queue.Track]uint64{}, backs: map[queue.Identity]uint32{}, keys: map[queue.Track][2]uint64{},
+		open: map[queue.Identity]int{}}
+	for _, b := range rapid.SliceOfN(rapid.Uint64(), 0, 150).Draw(t, "events") {
+		o.event(b)
+	}
+	if rapid.IntRange(0, 3).Draw(t, "drained at last") > 0 {
+		for _, g := range []string{"a", "b"} {
+			s.emit(history.Event{Kind: history.Drain, Group: g, Outcome: queue.OK})
+		}
+	}
+	s.emit(history.Event{Kind: history.End})
+	return s, len(o.next) > 0
+}
+
 // Any stream of events, however odd, is judged by the definitions, and never ends in a crash.
 func TestAnyHistoryByDefinition(t *testing.T) {
 	checkMany(t, anyRuns, func(t *rapid.T) {
-		s := &sim{contract: drawContract(t), groups: []*simGroup{{name: "a"}, {name: "b"}}}
-		if rapid.Bool().Draw(t, "at most once") {
-			s.contract.Delivery = oracle.AtMostOnce
-		}
-		o := &odd{sim: s, next: map[queue.Track]uint64{}, backs: map[queue.Identity]uint32{}, keys: map[queue.Track][2]uint64{},
-			open: map[queue.Identity]int{}}
-		for _, b := range rapid.SliceOfN(rapid.Uint64(), 0, 150).Draw(t, "events") {
-			o.event(b)
-		}
-		if rapid.IntRange(0, 3).Draw(t, "drained at last") > 0 {
-			for _, g := range []string{"a", "b"} {
-				s.emit(history.Event{Kind: history.Drain, Group: g, Outcome: queue.OK})
-			}
-		}
-		s.emit(history.Event{Kind: history.End})
-		r := judge(s.contract, s.events)
-		if len(o.next) > 0 {
+		s, sent := drawOdd(t)
+		if r := judge(s.contract, s.events); sent {
 			compare(t, s, r)
 		}
 	})
@@ -308,40 +313,46 @@ func (o *odd) invoke(e history.Event, fresh bool, key uint64) {
 	}
 }
 
-// Order is judged however far back it was broken: hundreds of messages of a key are sent without waiting, some are never
-// confirmed, some confirmed late, some never come.
+// drawChain is a run of hundreds of messages of a key that are sent without waiting, some never confirmed, some confirmed late,
+// some never received. ackLag is how far behind the last is confirmed.
+func drawChain(t *rapid.T) (s *sim, ackLag int) {
+	s = &sim{contract: drawContract(t), groups: []*simGroup{{name: "a"}}}
+	rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
+	n, keys := rapid.IntRange(2, 250).Draw(t, "messages"), rapid.Uint64Range(1, 2).Draw(t, "keys")
+	ackLag, lag := rapid.IntRange(1, 150).Draw(t, "acks"), rapid.IntRange(1, 150).Draw(t, "deliveries")
+	due := make([][]history.Event, n+ackLag+lag+1)
+	for i := range n {
+		id := queue.Identity{Run: 9, Seq: uint64(i)}
+		back := uint32(keys)
+		if id.Seq < keys {
+			back = 0
+		}
+		due[i] = append(due[i], history.Event{Kind: history.Invoke, Identity: id, Back: back, Attempt: 1})
+		at := i + 1 + rng.IntN(ackLag)
+		if rng.IntN(4) == 0 { // most at once
+			at = i + 1
+		}
+		due[at] = append(due[at], history.Event{Kind: history.Outcome, Identity: id, Outcome: queue.Outcome(rng.IntN(2))})
+		if rng.IntN(10) > 0 {
+			at = i + 1 + rng.IntN(lag)
+			due[at] = append(due[at], history.Event{Kind: history.Deliver, Identity: id, Group: "a"})
+		}
+	}
+	for _, es := range due {
+		for _, e := range es {
+			s.emit(e)
+		}
+	}
+	s.emit(history.Event{Kind: history.Drain, Group: "a", Outcome: queue.OK})
+	s.emit(history.Event{Kind: history.End})
+	return s, ackLag
+}
+
+// Order is judged however far back it was broken.
 func TestLongChainsByDefinition(t *testing.T) {
 	far := 0
 	rapid.Check(t, func(t *rapid.T) {
-		s := &sim{contract: drawContract(t), groups: []*simGroup{{name: "a"}}}
-		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 0))
-		n, keys := rapid.IntRange(2, 250).Draw(t, "messages"), rapid.Uint64Range(1, 2).Draw(t, "keys")
-		ackLag, lag := rapid.IntRange(1, 150).Draw(t, "acks"), rapid.IntRange(1, 150).Draw(t, "deliveries")
-		due := make([][]history.Event, n+ackLag+lag+1)
-		for i := range n {
-			id := queue.Identity{Run: 9, Seq: uint64(i)}
-			back := uint32(keys)
-			if id.Seq < keys {
-				back = 0
-			}
-			due[i] = append(due[i], history.Event{Kind: history.Invoke, Identity: id, Back: back, Attempt: 1})
-			at := i + 1 + rng.IntN(ackLag)
-			if rng.IntN(4) == 0 { // most at once
-				at = i + 1
-			}
-			due[at] = append(due[at], history.Event{Kind: history.Outcome, Identity: id, Outcome: queue.Outcome(rng.IntN(2))})
-			if rng.IntN(10) > 0 {
-				at = i + 1 + rng.IntN(lag)
-				due[at] = append(due[at], history.Event{Kind: history.Deliver, Identity: id, Group: "a"})
-			}
-		}
-		for _, es := range due {
-			for _, e := range es {
-				s.emit(e)
-			}
-		}
-		s.emit(history.Event{Kind: history.Drain, Group: "a", Outcome: queue.OK})
-		s.emit(history.Event{Kind: history.End})
+		s, ackLag := drawChain(t)
 		r := judge(s.contract, s.events)
 		compare(t, s, r)
 		if r.Anomalies[oracle.Reordered].Total > 0 && ackLag > 64 {
