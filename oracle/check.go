@@ -22,9 +22,9 @@ func checks() []check {
 		{Lost, func(c Contract) bool { return c.delivery() != AtMostOnce }, notDrained},
 		{Duplicated, func(c Contract) bool { return c.delivery() != AtLeastOnce }, mayHideDuplicates},
 		{Reordered, func(c Contract) bool { return c.Order != NoOrder }, noPairs},
-		{Corrupted, always, notDelivered},
-		{Unexpected, always, notTold},
-		{FailedButDelivered, always, notDelivered},
+		{Corrupted, forbids(Corrupted), notDelivered},
+		{Unexpected, forbids(Unexpected), notTold},
+		{FailedButDelivered, forbids(FailedButDelivered), notDelivered},
 		{Late, func(c Contract) bool { return c.MaxDelay > 0 }, notTimed},
 	}
 }
@@ -35,8 +35,6 @@ func (c Contract) delivery() Delivery {
 	}
 	return c.Delivery
 }
-
-func always(Contract) bool { return true }
 
 func nothingDelivered(a *account) string {
 	if a.counts.Deliveries == 0 && a.counts.Processed == 0 {
@@ -133,10 +131,13 @@ func note(text string) string {
 	return " (" + text + ")"
 }
 
-// implied says that every contract makes the promise.
-func (c check) implied() bool {
-	return c.anomaly == Corrupted || c.anomaly == Unexpected || c.anomaly == FailedButDelivered
+// forbids is the promise that a contract makes without a word.
+func forbids(anomaly string) func(Contract) bool {
+	return func(c Contract) bool { return !slices.Contains(c.Allow, anomaly) }
 }
+
+// implied lists the anomalies that a contract forbids without a word.
+func implied() []string { return []string{Corrupted, Unexpected, FailedButDelivered} }
 
 // judge judges one promise. A check that crashes knows nothing.
 func (c check) judge(a *account) (result Check) {

@@ -149,6 +149,9 @@ func (j *Judge) place(id *queue.Identity) *track {
 // first judges the first delivery of a message.
 func (j *Judge) first(s *share, p *page, r *got, e *history.Event) {
 	r.at = e.At
+	if e.Offset > 0 {
+		s.group.positions.got(s.group, e)
+	}
 	m := &p.sent[e.Identity.Seq&pageMask]
 	if m.flags&sentInvoked == 0 {
 		s.track.early++
@@ -160,7 +163,10 @@ func (j *Judge) first(s *share, p *page, r *got, e *history.Event) {
 	if j.config.Contract.MaxDelay > 0 {
 		j.judgeDelay(m, p, e, s.group)
 	}
-	if m.flags&(sentLinked|sentOld) != 0 || m.flags&sentRoot == 0 {
+	switch {
+	case j.byPartition:
+		j.judgePartition(s, p, m, e)
+	case m.flags&(sentLinked|sentOld) != 0 || m.flags&sentRoot == 0:
 		j.judgeOrder(s, p, m, e)
 	}
 }

@@ -24,7 +24,7 @@ func Promises() []string {
 
 // CrashingCheck judges j by a check that panics.
 func CrashingCheck(j *Judge) Check {
-	c := check{Lost, always, func(*account) string { panic("planted") }}
+	c := check{Lost, forbids(Lost), func(*account) string { panic("planted") }}
 	return c.judge(j.account())
 }
 

@@ -58,8 +58,9 @@ type Judge struct {
 	keysGap    int64 // keys that the recorder forgot
 	retriesGap int64 // messages that the recorder forgot, and that may have been sent again as new ones
 
-	careful    bool // it bounds the delay
-	byProducer bool // the contract promises order by producer
+	careful     bool // it bounds the delay
+	byProducer  bool // the contract promises order by producer
+	byPartition bool // or by partition
 
 	complete  bool
 	aborted   string
@@ -74,13 +75,14 @@ type Judge struct {
 
 // group is what is known of one consumer group.
 type group struct {
-	number  int
-	name    string
-	streams map[uint16]bool // it got messages of these, from their own topics
-	waiting int             // tracks with something confirmed that is not delivered
-	gaps    gaps
-	work    int64 // the longest from a delivery to the work on it
-	sourced bool  // what it got is told by sources that do not tell of deliveries
+	number    int
+	name      string
+	streams   map[uint16]bool // it got messages of these, from their own topics
+	waiting   int             // tracks with something confirmed that is not delivered
+	gaps      gaps
+	work      int64 // the longest from a delivery to the work on it
+	positions positions
+	sourced   bool // what it got is told by sources that do not tell of deliveries
 
 	elsewhere        bool  // it got messages from other topics than their own
 	damaged, foreign int64 // deliveries of unreadable and foreign messages whose work was not told yet
@@ -125,6 +127,7 @@ func New(config Config) *Judge {
 	}
 	j.memory.limit = j.config.Memory
 	j.careful = config.Contract.MaxDelay > 0
+	j.byPartition = config.Contract.Order == OrderPartition
 	j.byProducer = config.Contract.Order == OrderProducer
 	j.faults.hits = make(map[hitKey][]*hit)
 	j.wit.limit = config.Witnesses

@@ -93,10 +93,12 @@ type Window struct {
 // Seconds is the length of the window.
 func (w Window) Seconds() float64 { return float64(w.To-w.From) / 1e9 }
 
-// Outage is a span without a single success, merged over all producers or one group's consumers.
+// Outage is a span without a single success: of all producers together, of one of them, or of one group's consumers together.
 type Outage struct {
-	Side  string `json:"side"` // produce or consume
-	Group string `json:"group,omitempty"`
+	Side     string `json:"side"` // produce or consume
+	Group    string `json:"group,omitempty"`
+	Client   string `json:"client,omitempty"`   // of this producer alone
+	Producer uint32 `json:"producer,omitempty"` // its number in identities, with Client
 	Window
 }
 
@@ -157,6 +159,8 @@ type Result struct {
 	Checks    []Check            `json:"checks"`
 	Faults    []FaultWindow      `json:"faults"`
 	Outages   []Outage           `json:"outages"`
+	Clients   []Outage           `json:"client_outages,omitempty"` // of single producers, at most 1000
+	Positions []Position         `json:"positions,omitempty"`      // where the broker tells them
 	Recovery  []Recovery         `json:"recovery"`
 	Witnesses []Witness          `json:"witnesses"`
 	Drained   bool               `json:"drained"` // every group was proven empty

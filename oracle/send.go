@@ -44,6 +44,9 @@ func (j *Judge) invoke(e *history.Event) {
 		j.firstSend(t, p, r, e)
 		r.flags |= sentOK
 		r.confirmed = r.invoked
+		if j.byPartition {
+			j.confirmLane(t, p, r, e)
+		}
 		t.tally[queue.OK]++
 		j.confirm(t, seq, e.At)
 		return
@@ -84,6 +87,10 @@ func (j *Judge) firstSend(t *track, p *page, r *sent, e *history.Event) {
 	}
 	if j.careful || t.early > 0 || t.client == "" {
 		j.firstSendOdd(t, p, e)
+	}
+	if j.byPartition { // it is not known yet which
+		r.flags |= sentRoot
+		return
 	}
 	// The usual case of link.
 	if before, ok := predecessor(seq, e.Back, j.byProducer); ok && before>>pageBits == p.number {
@@ -219,6 +226,9 @@ func (j *Judge) ended(t *track, seq uint64, r *sent, p *page, e *history.Event) 
 		if r.flags&sentOK == 0 {
 			r.flags |= sentOK
 			r.confirmed = p.place(j.events)
+			if j.byPartition {
+				j.confirmLane(t, p, r, e)
+			}
 			j.confirm(t, seq, e.At)
 		} else {
 			j.confirmed(t, e.At)

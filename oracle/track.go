@@ -33,6 +33,7 @@ type track struct {
 	watch    watch    // of its own confirmed sends
 	client   string   // who sent on it, where that is told
 
+	parts  map[int32]*lane  // under order partition
 	chains []int32          // messages in open pages, by chain; 0 is none
 	spare  []uint32         // chains that are not used
 	old    []oldSent        // the pages before first
@@ -48,6 +49,7 @@ type share struct {
 	waiting   bool   // something behind it was confirmed
 	old       []oldGot
 	fronts    []front          // by chain
+	lanes     map[int32]front  // under order partition, by partition
 	struck    map[uint32]front // the same, of messages that a hit moved ahead
 }
 

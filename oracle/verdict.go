@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Result judges what was seen so far. It may be called more than once, and between events.
@@ -25,13 +26,14 @@ func (j *Judge) Result() Result {
 	}
 	for _, g := range j.list {
 		r.Drained = r.Drained && g.drained
+		r.Positions = append(r.Positions, g.positions.list()...)
 	}
 	r.Recovery = j.outages(&r)
 	for _, c := range checks() {
 		if !c.promised(j.config.Contract) || c.anomaly == j.config.without {
 			continue
 		}
-		if c.implied() && a.tally[c.anomaly].Total == 0 && j.blind(c.anomaly) != nil {
+		if slices.Contains(implied(), c.anomaly) && a.tally[c.anomaly].Total == 0 && j.blind(c.anomaly) != nil {
 			continue
 		}
 		r.Checks = append(r.Checks, c.judge(a))
@@ -55,8 +57,27 @@ func (j *Judge) outages(r *Result) []Recovery {
 			r.Outages = append(r.Outages, Outage{Side: "consume", Group: g.name, Window: w})
 		}
 	}
+	r.Clients = j.clientOutages()
 	return j.recovery(produce, consume)
 }
+
+// clientOutages lists the outages of each track's own sends. One producer may be cut off while others get through.
+func (j *Judge) clientOutages() []Outage {
+	var all []Outage
+	for _, t := range j.sorted() {
+		list, _ := t.watch.outages(j.now, outageFloor)
+		for _, w := range list {
+			if len(all) == maxClientOutages {
+				return all
+			}
+			all = append(all, Outage{Side: "produce", Client: t.client, Producer: t.id.Producer, Window: w})
+		}
+	}
+	return all
+}
+
+// maxClientOutages bounds what a result lists.
+const maxClientOutages = 1000
 
 // conclude makes the verdict of the checks and of what is not known.
 func (r *Result) conclude(doubts []string) {
@@ -144,9 +165,15 @@ func (c Contract) doubts() []string {
 			c.Delivery, AtMostOnce, AtLeastOnce, ExactlyOnce))
 	}
 	switch c.Order {
-	case NoOrder, OrderKey, OrderProducer:
+	case NoOrder, OrderKey, OrderProducer, OrderPartition:
 	default:
-		why = append(why, fmt.Sprintf("the contract promises order %q, which is neither %s nor %s", c.Order, OrderKey, OrderProducer))
+		why = append(why, fmt.Sprintf("the contract promises order %q, which is none of %s, %s, %s", c.Order, OrderKey, OrderPartition,
+			OrderProducer))
+	}
+	for _, a := range c.Allow {
+		if !slices.Contains(implied(), a) {
+			why = append(why, fmt.Sprintf("the contract allows %q, but only %s can be allowed", a, strings.Join(implied(), ", ")))
+		}
 	}
 	for _, f := range c.Forgive {
 		if f != caused {
