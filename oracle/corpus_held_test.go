@@ -96,6 +96,9 @@ func doubts() []doubt {
 		{says: `^the history has \d+ outcomes of messages that were never sent$`},
 		{says: `^the history has \d+ outcomes without a send$`},
 		{says: `^the history has \d+ work on messages of another run$`},
+		{says: `^the history has \d+ too many sources$`, beside: "TestTooManySourcesIsUnknown"},
+		{says: `^the history has \d+ sources that cannot see what this version does not know$`},
+		{says: `^.* == 0: .* cannot see what is .*: take the promise out of the contract`},
 		{says: `^the judge's own account does not add up`, beside: "TestAccountIsHeldAgainstTheEvents"},
 		{says: `^the contract promises delivery "`},
 		{says: `^the contract promises order "`},
@@ -206,7 +209,7 @@ type deaf struct {
 
 func deafJudges() []deaf {
 	var all []deaf
-	for kind := history.Invoke; kind < history.Source; kind++ {
+	for kind := history.Invoke; kind <= history.Source; kind++ {
 		all = append(all, deaf{
 			name: "no " + kind.String(),
 			hear: func(e history.Event) *history.Event {

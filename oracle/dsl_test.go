@@ -162,6 +162,13 @@ func (s *tale) event(verb string, args []string, options map[string]string) erro
 	case "notsent":
 		e.Kind = history.NotSent
 		return s.value(e, args[0])
+	case "source":
+		if e.Kind, e.Name, e.Detail = history.Source, args[1], strings.ReplaceAll(options["blind"], ",", history.Blind); args[0] != "-" {
+			e.Group = args[0]
+		}
+		e.Outcome = queue.Unknown
+		s.add(e)
+		return nil
 	case "strange":
 		s.add(history.Event{Kind: history.Kind(number(map[string]string{"kind": args[0]}, "kind"))})
 		return nil

@@ -196,3 +196,11 @@ func TestLongChainsAreNotSearched(t *testing.T) {
 		t.Errorf("%d reordered, want the first", got)
 	}
 }
+
+func TestTooManySourcesIsUnknown(t *testing.T) {
+	s := parseTale(t, "inline", strings.Repeat("source g topic\n", 70)+"life g p1 0..3\ndrain g\nend")
+	r := s.judge(oracle.New(oracle.Config{}))
+	if r.Verdict != oracle.Unknown || !strings.Contains(strings.Join(r.Reasons, "\n"), "too many sources") {
+		t.Errorf("%s %q", r.Verdict, r.Reasons)
+	}
+}
