@@ -62,11 +62,6 @@ func (a *apps) start(ctx context.Context, values map[string]string) error {
 
 func (a *apps) logOf(name string) string { return result.NodeLog(a.run.dir, name) }
 
-// has reports whether there is a program of this name.
-func (a *apps) has(name string) bool {
-	return slices.ContainsFunc(a.list(), func(app scenario.App) bool { return app.Name == name })
-}
-
 // lock is taken for each start and end; the error says that somebody else is at it for too long.
 func (a *apps) lock(ctx context.Context) error {
 	select {

@@ -64,7 +64,7 @@ func (r *run) startExternal(ctx context.Context, q queue.Queue) (_ *external, er
 			err = errors.Join(err, x.Close(closing))
 		}
 	}()
-	if err := x.apps.start(ctx, r.values(nil)); err != nil {
+	if err := x.apps.start(ctx, r.values(x.observer.CollectURL())); err != nil {
 		return nil, err
 	}
 	starting, done := r.within(ctx, r.limits.start)
@@ -79,13 +79,9 @@ func (r *run) startExternal(ctx context.Context, q queue.Queue) (_ *external, er
 }
 
 // values are what the variables of a program's environment stand for.
-func (r *run) values(more map[string]string) map[string]string {
+func (r *run) values(collect string) map[string]string {
 	servers, _, _ := strings.Cut(r.target.queueURL(r.cfg.Scenario), "?") // the rest is for havoq's own driver
-	values := map[string]string{"servers": servers}
-	for name, value := range more {
-		values[name] = value
-	}
-	return values
+	return map[string]string{"servers": servers, "collect": collect}
 }
 
 // beside is a path that a scenario names, which is seen from the scenario's own place.
@@ -99,9 +95,6 @@ func (r *run) beside(path string) string {
 func (r *run) observeConfig(q queue.Readable) (observe.Config, error) {
 	s := r.cfg.Scenario
 	o := s.Observe
-	if o.Collect != nil {
-		return observe.Config{}, fmt.Errorf("%s: observe.collect is not available yet in this version: use output or effect", s.File)
-	}
 	cfg := observe.Config{
 		Recorder: r.recorder, Run: r.id, Start: r.history.Start(), Queue: q, Group: o.Group, Grace: time.Duration(o.Grace),
 		Fresh: s.Target.Cluster != nil, Logger: r.log,
@@ -124,6 +117,9 @@ func (r *run) observeConfig(q queue.Readable) (observe.Config, error) {
 			own := expression(out.Own)
 			cfg.Output.Own = &own
 		}
+	}
+	if o.Collect != nil {
+		cfg.Collect = &observe.Collect{Listen: o.Collect.Listen}
 	}
 	if e := o.Effect; e != nil {
 		cfg.Effect = &observe.Effect{

@@ -52,7 +52,7 @@ type tally struct {
 
 type counts struct {
 	input, early, late, before int64 // judged; of before the run; behind the cut; effects of messages that are not judged
-	waiting, unexpected        int64
+	unexpected                 int64 // work on what was never sent
 }
 
 func newBook(cfg Config, ids *history.IDs) *book {
@@ -184,6 +184,13 @@ func (b *book) listed(group, id string, old bool) {
 	b.effect(id, sight{group: group, old: old})
 }
 
+// open begins a group that was not announced before.
+func (b *book) open(group string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.done[group] = &tally{processed: map[uint64]struct{}{}}
+}
+
 // beforeRun takes an ID that was in a listing when the run began.
 func (b *book) beforeRun(id string) {
 	b.mu.Lock()
@@ -309,6 +316,7 @@ const (
 	forgotten                // more than are remembered
 	waiting                  // more effects than may wait for their input
 	endless                  // a listing that is too long
+	silent                   // nobody posts
 )
 
 // gap collects one kind of trouble of one source.
@@ -383,7 +391,7 @@ func (g *gap) words(cfg Config, example string) string {
 	case waiting:
 		return fmt.Sprintf("%s tells of more than %d messages whose input was not seen: does %s give the ID that %s gives?", g.where, maxHeld,
 			g.group, "observe.input.id")
-	case endless:
+	case endless, silent:
 		return fmt.Sprintf("%s%s", g.where, example)
 	default:
 		return fmt.Sprintf("%s has more messages than havoq remembers, %d of them beyond%s: make the run shorter", g.where, g.n, example)

@@ -59,15 +59,47 @@ func (o *Observer) Drain(ctx context.Context, limit time.Duration) Drained {
 			o.book.lost(o.groupOf(t), t.name, missed, n, "")
 		}
 	}
+	ends := o.ends(d)
 	o.book.tellGaps()
-	for _, group := range o.groups() {
-		e := history.Event{Kind: history.Drain, Group: group, Value: float64(d.Left), Detail: d.Reason}
-		if d.Proven {
-			e.Outcome = queue.OK
-		}
+	for _, e := range ends {
 		o.cfg.Recorder.Record(e)
 	}
 	return d
+}
+
+// ends are what each group's drain came to.
+func (o *Observer) ends(d Drained) (all []history.Event) {
+	add := func(group, why string) {
+		e := history.Event{Kind: history.Drain, Group: group, Value: float64(d.Left), Detail: d.Reason}
+		switch {
+		case why != "":
+			e.Value, e.Detail = -1, why
+		case d.Proven:
+			e.Outcome = queue.OK
+		}
+		all = append(all, e)
+	}
+	if out := o.cfg.Output; out != nil {
+		why := ""
+		if out.Relation == Filtered {
+			why = "a message without an output may have been filtered, or lost: this topic does not tell"
+		}
+		add(out.Group, why)
+	}
+	if e := o.cfg.Effect; e != nil {
+		add(e.Group, "")
+	}
+	if o.posts == nil {
+		return all
+	}
+	names, why := o.posts.end()
+	if len(names) == 0 {
+		o.book.lost("", "nobody has posted to the collector", silent, 1, "does your application post to ${collect}?")
+	}
+	for _, name := range names {
+		add(name, why[name])
+	}
+	return all
 }
 
 func (o *Observer) groupOf(t *topicReader) string {
@@ -75,18 +107,6 @@ func (o *Observer) groupOf(t *topicReader) string {
 		return o.cfg.Output.Group
 	}
 	return ""
-}
-
-// groups are all those that are told of.
-func (o *Observer) groups() []string {
-	var all []string
-	if out := o.cfg.Output; out != nil {
-		all = append(all, out.Group)
-	}
-	if e := o.cfg.Effect; e != nil {
-		all = append(all, e.Group)
-	}
-	return append(all, o.cfg.Others...)
 }
 
 // drainer is what a drain has seen so far.

@@ -9,7 +9,8 @@
 //   - a message in the input topic is an Invoke whose outcome is OK: it was sent, and the broker has it. At is when it was seen,
 //     Intended when it was sent, as far as the message or the broker says;
 //   - a message in the output topic is a Processed of the message whose ID it carries, in the group "topic invoices";
-//   - an ID in a listing that was not there before is a Processed in the group "table orders", once for each row.
+//   - an ID in a listing that was not there before is a Processed in the group "table orders", once for each row;
+//   - what the application posts itself is a Processed in the group "app billing".
 //
 // An effect is never told before its cause: what is found first waits for the input message. What waits still at the end was
 // never sent.
@@ -38,7 +39,7 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-// Config says what to observe. Recorder, Run, Start and Input are needed, and at least one of Output, Effect and Others.
+// Config says what to observe. Recorder, Run, Start and Input are needed, and at least one of Output, Effect and Collect.
 type Config struct {
 	Recorder history.Recorder
 	Run      uint32
@@ -48,8 +49,8 @@ type Config struct {
 	Input  Topic
 	Output *Output
 	Effect *Effect
-	// Others are groups of which somebody else records what was processed, with identities of this Observer's IDs.
-	Others []string
+	// Collect has the application post what it has processed.
+	Collect *Collect
 
 	// Group is the application's own consumer of the input; "": not known, and then Grace alone ends the drain.
 	Group string
@@ -109,6 +110,7 @@ type Observer struct {
 	input  *topicReader
 	output *topicReader // nil: none
 	effect *listing     // nil: none
+	posts  *posts       // nil: none
 
 	stop     context.CancelFunc
 	watchers sync.WaitGroup
@@ -117,8 +119,8 @@ type Observer struct {
 
 // Open checks the Config and looks at what is there before the application is started. ctx bounds it.
 func Open(ctx context.Context, cfg Config) (*Observer, error) {
-	if cfg.Recorder == nil || cfg.Queue == nil || cfg.Input.Name == "" || cfg.Output == nil && cfg.Effect == nil && len(cfg.Others) == 0 {
-		return nil, errors.New("observe: Config needs a Recorder, a Queue, an Input, and an Output, an Effect or Others")
+	if cfg.Recorder == nil || cfg.Queue == nil || cfg.Input.Name == "" || cfg.Output == nil && cfg.Effect == nil && cfg.Collect == nil {
+		return nil, errors.New("observe: Config needs a Recorder, a Queue, an Input, and an Output, an Effect or Collect")
 	}
 	if cfg.Grace <= 0 {
 		cfg.Grace = 10 * time.Second
@@ -132,10 +134,14 @@ func Open(ctx context.Context, cfg Config) (*Observer, error) {
 	}
 	o := &Observer{cfg: cfg, stop: func() {}}
 	o.book = newBook(cfg, ids)
-	if err := o.open(ctx); err != nil {
+	err = o.open(ctx)
+	if err == nil {
+		o.sources()
+		err = o.collect()
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("observe: %w", err), o.Close(context.WithoutCancel(ctx)))
 	}
-	o.sources()
 	return o, nil
 }
 
@@ -158,8 +164,13 @@ func (o *Observer) open(ctx context.Context) (err error) {
 	return nil
 }
 
-// IDs are the identities that this Observer gives; others who tell of the same messages use them.
-func (o *Observer) IDs() *history.IDs { return o.book.ids }
+// collect begins to take records: after the sources were told.
+func (o *Observer) collect() (err error) {
+	if o.cfg.Collect != nil {
+		o.posts, err = o.listen()
+	}
+	return err
+}
 
 // Start begins to observe and returns when all topics are there, or ctx ends. Close must be called.
 func (o *Observer) Start(ctx context.Context) error {
@@ -198,6 +209,9 @@ func (o *Observer) Close(ctx context.Context) error {
 		if t != nil {
 			errs = append(errs, t.reader.Close(ctx))
 		}
+	}
+	if o.posts != nil {
+		errs = append(errs, o.posts.close(ctx))
 	}
 	return errors.Join(errs...)
 }

@@ -57,7 +57,7 @@ func (l SQL) list(ctx context.Context, found func(string) error) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // it only read
 	db.SetMaxOpenConns(1)
 	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -68,7 +68,7 @@ func (l SQL) list(ctx context.Context, found func(string) error) error {
 	if err != nil {
 		return err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // rows.Err has told
 	return scan(rows, found)
 }
 
