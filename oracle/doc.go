@@ -1,9 +1,24 @@
 // Package oracle judges a history against the delivery contract that its user declared: what was lost, doubled, reordered or
 // corrupted, and whether each anomaly was caused by a recorded hit, happened during a fault, or is unexplained.
 //
-// A [Judge] reads the events once, in the order in which they happened, and keeps about 40 bytes for a message and group;
-// [JudgeAll] reads them a second time for the life of each witness. [RunSelfTest] plants anomalies into a copy of the events
-// and says which of them the judge found.
+// A [Judge] reads the events once, in the order in which they happened; [JudgeAll] reads them a second time for the life of each
+// witness. [RunSelfTest] plants anomalies into a copy of the events and says which of them the judge found.
+//
+// # Memory
+//
+// A message in flight costs 40 bytes, and 16 for each further group. Up to [Config.Memory], messages that are settled cost the
+// same, so that all can be told of them if they come again. Older ones, which every group that reads them has passed, are given up
+// by the page: an ordinary message then costs nothing (its page of 2048 some 90 bytes), and one that is lost, doubled or in doubt
+// about two bytes and a share of its page. What can still be told of it is what it came to and, within its page, when; what cannot
+// is whether it is late or out of order when it comes for the first time after that: then these promises are unknown. So memory
+// grows with what is in flight and with what is wrong, and not with the run.
+//
+// # Sources
+//
+// A history may come from recorded clients of the queue, which see everything, or from sources that see less: a topic that is
+// read, a table that is listed. Those say so by a [history.Source]. Of what a source cannot see, a contract that asks for it is
+// unknown, and what every contract forbids is left out. Where a group's source tells only of the work, the work stands for the
+// delivery.
 //
 // # What a message comes to
 //
@@ -35,8 +50,9 @@
 //	                      follows a delivery that counts already is not counted again.
 //	redelivered           delivered again, otherwise                                      nothing
 //	reordered             delivered for the first time after a later message of the same  a contract with that order
-//	                      key (or, under order producer, of the same track) whose first
-//	                      send began when this one was confirmed already
+//	                      key (or, under order producer, of the same track; under order
+//	                      partition, of the same track in that partition) whose first send
+//	                      began when this one was confirmed already
 //	corrupted             payload or envelope damaged                                     every contract
 //	unexpected            an envelope of this run that was never sent (in a history that  every contract
 //	                      was cut off, numbers reserved and not told of are unknown, not
@@ -44,6 +60,8 @@
 //	failed_but_delivered  delivered or processed, although every send of it was proven to have failed  every contract
 //	late                  first delivered later than MaxDelay after it was meant to be    a contract with MaxDelay
 //	                      sent
+//
+// What breaks every contract, a contract may allow (see [Contract.Allow]).
 //
 // A message in doubt that is delivered is no anomaly, and one that never arrives is none.
 //
