@@ -30,26 +30,34 @@ func RecordAll(r Recorder, events []Event) {
 // burstSize is how many events are handed over at once: few enough to stay in the processor's nearest cache.
 const burstSize = 32
 
-// burst collects the events of one call for RecordAll. Whoever takes one from bursts must give it back.
+// burst collects the events of one call for RecordAll. Whoever takes one from bursts must give it back. None of its events has a Node.
 type burst struct {
 	recorder Recorder
 	n        int
 	events   [burstSize]Event
 }
 
-// next returns the next event, all zero, to be filled in before the following call.
-func (b *burst) next() *Event {
+// next returns the next event, of this client and group, to be filled in before the following call: kind, time and identity must
+// be, all else is zero.
+func (b *burst) next(client, group string) *Event {
 	if b.n == len(b.events) {
 		b.flush()
 	}
+	e := &b.events[b.n]
 	b.n++
-	return &b.events[b.n-1]
+	e.Outcome, e.Damage, e.Ack, e.Duplicate = 0, 0, false, false
+	e.Back, e.Attempt, e.Partition = 0, 0, 0
+	e.Intended, e.Offset, e.Claim, e.Value = 0, 0, 0, 0
+	e.Client, e.Group = client, group
+	if e.Name != "" || e.Detail != "" { // to see that they are empty costs less than to write a pointer
+		e.Name, e.Detail = "", ""
+	}
+	return e
 }
 
 // flush records what was collected.
 func (b *burst) flush() {
 	RecordAll(b.recorder, b.events[:b.n])
-	clear(b.events[:b.n])
 	b.n = 0
 }
 

@@ -156,10 +156,9 @@ func (h *hooks) receive(ctx context.Context, s *queue.Session, most int, next qu
 		d := &ds[i]
 		envelope, err := queue.OpenEnvelope(&d.Message)
 		damage := damageOf(envelope, err, h.Run)
-		e := b.next()
+		e := b.next(n.client, n.group)
 		e.Kind, e.At, e.Identity, e.Damage, e.Back = Deliver, now, envelope.Identity, damage, envelope.Back
-		e.Group, e.Client, e.Attempt = n.group, n.client, int32(d.Attempt)
-		e.Partition, e.Offset, e.Claim = d.Partition, d.Offset, d.Claim
+		e.Attempt, e.Partition, e.Offset, e.Claim = int32(d.Attempt), d.Partition, d.Offset, d.Claim
 		if damage == Sound || damage == CorruptPayload {
 			e.Intended = envelope.SentAt.UnixNano() - h.start // on the wall clock: that is what envelopes carry
 			switch track := envelope.Track(); {
@@ -188,10 +187,10 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 	b := h.bursts.take()
 	defer h.bursts.record(b)
 	for i := range ds {
-		e := b.next()
+		e := b.next(n.client, n.group)
 		about(e, &ds[i], h.Run)
 		e.Kind, e.At, e.Claim = Settle, now, ds[i].Claim
-		e.Group, e.Client, e.Ack = n.group, n.client, how.Ack
+		e.Ack = how.Ack
 		var err error
 		switch {
 		case i < len(errs):

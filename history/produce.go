@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -63,12 +64,13 @@ type alone struct {
 	room   [1]queue.Header
 }
 
-func newBatch(n int) batch {
-	if n == 1 {
+func newBatch(messages []queue.Message) batch {
+	if len(messages) == 1 {
 		a := new(alone)
-		return batch{sealed: a.sealed[:], sent: a.sent[:], room: a.room[:0]}
+		a.sealed[0] = messages[0]
+		return batch{messages: messages, sealed: a.sealed[:], sent: a.sent[:], room: a.room[:0]}
 	}
-	return batch{sealed: make([]queue.Message, n), sent: make([]sent, n)}
+	return batch{messages: messages, sealed: slices.Clone(messages), sent: make([]sent, len(messages))}
 }
 
 func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
@@ -76,9 +78,8 @@ func (h *hooks) produce(ctx context.Context, s *queue.Session, messages []queue.
 		next(ctx, messages, done)
 		return
 	}
-	b := newBatch(len(messages))
-	b.hooks, b.session, b.messages, b.done = h, stateOf(s), messages, done
-	copy(b.sealed, messages)
+	b := newBatch(messages)
+	b.hooks, b.session, b.done = h, stateOf(s), done
 	b.identify()
 	b.seal()
 	b.invoke()
@@ -91,9 +92,11 @@ func (b batch) invoke() {
 	events := h.bursts.take()
 	defer h.bursts.record(events)
 	for i := range b.sent {
-		m, e := &b.sent[i], events.next()
+		m, e := &b.sent[i], events.next(b.session.client, "")
 		e.Kind, e.At, e.Identity, e.Back, e.Attempt = Invoke, now, m.identity, m.back, m.attempt
-		e.Intended, e.Client, e.Name = m.at-h.start, b.session.client, b.name(m)
+		if e.Intended = m.at - h.start; m.elsewhere {
+			e.Name = b.session.topic
+		}
 	}
 }
 

@@ -31,8 +31,12 @@ func (r *receipts) wrap(d *queue.Delivery, id queue.Identity, topic string) {
 		}
 		r.room = make([]receipt, min(r.left, receiptsTogether))
 	}
-	r.room[0] = receipt{driver: d.Receipt, topic: topic, identity: id}
-	d.Receipt = &r.room[0]
+	own := &r.room[0]
+	own.driver, own.identity = d.Receipt, id
+	if topic != "" {
+		own.topic = topic
+	}
+	d.Receipt = own
 	r.room = r.room[1:]
 	r.left--
 }
@@ -72,7 +76,6 @@ const maxKept = 1024
 
 func (h *hooks) release(own *[]queue.Delivery) {
 	if cap(*own) <= maxKept {
-		clear(*own)
-		h.settling.Put(own)
+		h.settling.Put(own) // as it is: what no call uses is soon forgotten, with all that it holds
 	}
 }

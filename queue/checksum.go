@@ -28,6 +28,11 @@ func checksumShort[T string | []byte](sum uint32, p T) uint32 {
 			t[3][p[4]] ^ t[2][p[5]] ^ t[1][p[6]] ^ t[0][p[7]]
 		p = p[8:]
 	}
+	if len(p) >= 4 {
+		sum ^= uint32(p[0]) | uint32(p[1])<<8 | uint32(p[2])<<16 | uint32(p[3])<<24
+		sum = t[3][byte(sum)] ^ t[2][byte(sum>>8)] ^ t[1][byte(sum>>16)] ^ t[0][sum>>24]
+		p = p[4:]
+	}
 	for i := range len(p) {
 		sum = t[0][byte(sum)^p[i]] ^ sum>>8
 	}
