@@ -146,15 +146,15 @@ func (p *pool) add(run int, c Claim) {
 	}
 }
 
-// unitWords names trials: "kills", "lose-reply faults".
+// unitWords names trials: "kills", "application kills", "lose-reply faults".
 func unitWords(unit string) string {
-	switch unit {
+	switch unit[strings.LastIndexByte(unit, ' ')+1:] {
 	case PerMessage:
 		return "acked messages whose send overlapped a fault"
 	case "kill", "pause", "stop", "restart", "wipe", "partition", "stepdown", "delay", "throttle", "disconnect":
 		return unit + "s"
 	case "crash":
-		return "crashes"
+		return unit + "es"
 	case "":
 		return "faults"
 	default:

@@ -28,6 +28,8 @@ func TestClaimsInWords(t *testing.T) {
 		{oracle.Lost, oracle.PerMessage, 0, 12_345, "0 of 12,345 acked messages whose send overlapped a fault were lost: < 3.0e-4 at 97.5 %", ""},
 		{oracle.Duplicated, "lose-reply", 0, 3_688, "0 of 3,688 lose-reply faults duplicated anything: < 0.10 % of lose-reply faults at 97.5 %", ""},
 		{oracle.Unexpected, "", 0, 1_000_000, "0 of 1,000,000 faults led to anything unexpected: < 3.7e-6 of faults at 97.5 %", ""},
+		{oracle.Lost, "application kill", 0, 1, "0 of 1 application kills lost anything: < 97.5 % of application kills at 97.5 %",
+			"35 more clean ones for < 10 %, 367 for < 1 %"},
 		{oracle.Late, "crash", 3, 3, "3 of 3 crashes made something late: > 29.2 % of crashes at 97.5 %", ""},
 	} {
 		got := oracle.NewClaim(c.anomaly, c.unit, c.k, c.n)

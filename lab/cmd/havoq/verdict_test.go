@@ -35,7 +35,7 @@ func TestPooled(t *testing.T) {
 	out, got, _ := newTestOutput(t, "json")
 	out.pooled(pools)
 	var line jsonPooled
-	if err := json.Unmarshal([]byte(got.String()), &line); err != nil || line.Kind != "pooled" || len(line.Pooled) != 2 || line.Pooled[0].Claims[0].N != 20 {
+	if err := json.Unmarshal(got.Bytes(), &line); err != nil || line.Kind != "pooled" || len(line.Pooled) != 2 || line.Pooled[0].Claims[0].N != 20 {
 		t.Errorf("%v: %s", err, got)
 	}
 }

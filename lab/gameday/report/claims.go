@@ -122,7 +122,11 @@ func Chances(claims []oracle.Claim) (parts []string) {
 			break
 		}
 		text := clip(c.Text, maxText)
-		if c.Unit == oracle.PerMessage && c.Unknown == "" {
+		switch {
+		case c.Unit != oracle.PerMessage:
+		case c.Unknown != "":
+			text = "per message nothing is claimed: " + clip(c.Unknown, maxText)
+		default:
 			text = fmt.Sprintf("per message, given these faults: %s of %s that met one, %s", number(c.K), number(c.N), c.Bound())
 		}
 		if c.Outlook != "" {

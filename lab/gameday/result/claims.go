@@ -57,6 +57,9 @@ func (r *Result) trials() map[string][]trial {
 	all := map[string][]trial{}
 	for _, f := range slices.SortedStableFunc(slices.Values(r.Faults), func(a, b Fault) int { return cmp.Compare(a.Begin, b.Begin) }) {
 		verb, _, _ := strings.Cut(f.What, " ")
+		if f.Layer == "application" { // to kill the user's own program is another trial than to kill a node
+			verb = "application " + verb
+		}
 		list := all[verb]
 		if f.Seen > 0 && f.Hits > 0 && r.met(f) > 0 {
 			list = f.try(list)

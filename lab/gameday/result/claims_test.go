@@ -64,6 +64,13 @@ func TestExposureIsOfAckedMessages(t *testing.T) {
 		tp.add(at+ms, history.Event{Kind: history.Outcome, Identity: id, Attempt: int32(i + 1), Outcome: outcome})
 	}
 	tp.received(id, 6*second, 12*second+2*ms)
+	// One was tried in vain before the fault, and again long after it.
+	id = tp.id()
+	for i, at := range []int64{4 * second, 12 * second} {
+		tp.add(at, history.Event{Kind: history.Invoke, Identity: id, Attempt: int32(i + 1), Intended: 4 * second})
+		tp.add(at+ms, history.Event{Kind: history.Outcome, Identity: id, Attempt: int32(i + 1), Outcome: []queue.Outcome{queue.Unknown, queue.OK}[i]})
+	}
+	tp.received(id, 4*second, 12*second+2*ms)
 	// One was found in the queue before the fault: it was confirmed then.
 	id = tp.id()
 	tp.add(4*second, history.Event{Kind: history.Invoke, Identity: id, Attempt: 1, Intended: 4 * second, Outcome: queue.OK})

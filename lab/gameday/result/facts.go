@@ -157,7 +157,6 @@ func (f *facts) send(e *history.Event) {
 
 // found notes a message that was seen in the queue, sent and confirmed.
 func (f *facts) found(e *history.Event, p *phaseFacts, b *bucket) {
-	f.messages.answered(e.Identity)
 	f.attempts++
 	p.attempts++
 	f.sources.sent++

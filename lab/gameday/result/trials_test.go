@@ -28,6 +28,9 @@ func TestTrials(t *testing.T) {
 		{"one within the other", []Fault{window("kill n1", 10, 40), window("kill n2", 11, 20), window("kill n3", 30, 35)}, map[string]int{"kill": 1}},
 		{"one never ends", []Fault{window("kill n1", 10, 0), window("kill n2", 30, 40)}, map[string]int{"kill": 1}},
 		{"several verbs", []Fault{window("kill n1", 10, 20), window("pause n2", 11, 40)}, map[string]int{"kill": 1, "pause": 1}},
+		{"an application and a node", []Fault{
+			change(window("kill billing", 10, 20), func(f *Fault) { f.Layer = "application" }), window("kill n2", 30, 40),
+		}, map[string]int{"kill": 1, "application kill": 1}},
 		{"never seen", []Fault{change(window("kill n1", 10, 20), func(f *Fault) { f.Seen = 0 })}, map[string]int{"kill": 0}},
 		{"never struck", []Fault{change(window("kill n1", 10, 20), func(f *Fault) { f.Hits = 0 })}, map[string]int{"kill": 0}},
 		{"never met", []Fault{change(window("kill n1", 10, 20), func(f *Fault) { f.Exposed = 0 })}, map[string]int{"kill": 0}},
