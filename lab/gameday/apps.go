@@ -137,6 +137,15 @@ func (a *apps) watch(name string, p *program.Program) {
 	}
 }
 
+// readyTime is how long a program of the user's own may take to be ready; 0: it is none, or does not say.
+func (r *run) readyTime(name string) time.Duration {
+	app, ok := r.cfg.Scenario.Workload.App(name)
+	if !ok || app.Ready == nil {
+		return 0
+	}
+	return time.Duration(app.Ready.Within)
+}
+
 // ready waits until the program says that it is.
 func (a *apps) ready(ctx context.Context, app scenario.App, p *program.Program) error {
 	if app.Ready == nil {

@@ -87,7 +87,7 @@ func (r *run) recoverAtEnd(parent context.Context) error {
 // heal takes one fault back and returns when that is seen, whether ctx ends meanwhile or not: an interrupted run recovers, too.
 // Doing it twice is doing it once. With wipe the node comes back on an empty disk.
 func (r *run) heal(ctx context.Context, a *active, wipe bool) error {
-	ctx, cancel := r.within(context.WithoutCancel(ctx), r.limits.act)
+	ctx, cancel := r.within(context.WithoutCancel(ctx), r.limits.act+r.readyTime(a.node))
 	defer cancel()
 	select {
 	case a.healing <- struct{}{}:

@@ -40,12 +40,14 @@ func newBroker(topics ...string) *broker {
 }
 
 // send appends messages whose header "id" and body are these.
-func (b *broker) send(topic string, ids ...string) {
+func (b *broker) send(topic string, ids ...string) { b.sendAt(time.Now(), topic, ids...) }
+
+func (b *broker) sendAt(at time.Time, topic string, ids ...string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range ids {
 		d := queue.Delivery{Topic: topic, Offset: int64(len(b.topics[topic]) + 1)}
-		d.Timestamp, d.Body = time.Now(), []byte(id)
+		d.Timestamp, d.Body = at, []byte(id)
 		if name, own, two := strings.Cut(id, "/"); name != "" {
 			d.Headers = []queue.Header{{Key: "id", Value: name}}
 			if two {

@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,28 @@ func TestWhatIsSeenIsTold(t *testing.T) {
 		}
 		if lag != 1 {
 			t.Errorf("the last lag is %v", lag)
+		}
+	})
+}
+
+// When a message was sent is the sender's word, within reason.
+func TestWhenItWasSent(t *testing.T) {
+	bubble(t, func(t *testing.T, x *trial) {
+		x.during(t, func() {
+			time.Sleep(10 * time.Second)
+			start := x.told.Start
+			for _, at := range []time.Time{start.Add(4 * time.Second), start.Add(-time.Hour), start.Add(time.Hour), {}} {
+				x.sendAt(at, "orders", at.String())
+			}
+		})
+		var got []time.Duration
+		for e := range x.told.Events() {
+			if e.Kind == history.Invoke {
+				got = append(got, time.Duration(e.Intended))
+			}
+		}
+		if want := []time.Duration{4 * time.Second, 1, 10 * time.Second, 10 * time.Second}; !slices.Equal(got, want) {
+			t.Errorf("sent at %v, want %v", got, want)
 		}
 	})
 }

@@ -34,7 +34,7 @@ type Output struct {
 	Topic    string `yaml:"topic" doc:"The topic." required:"topic: invoices" example:"invoices"`
 	ID       string `yaml:"id" doc:"Where the ID of the input message is that it belongs to." example:"body.order_id"`
 	Relation string `yaml:"relation" doc:"How many outputs an input has: exactly one; one or more; none or one." enum:"1:1,1:N,filtered" default:"1:1"`
-	Own      string `yaml:"own" doc:"Of 1:N: where the output's own ID is, which must not repeat. Missing: the message's ID in the broker." example:"body.invoice_no"`
+	Own      string `yaml:"own" doc:"Of 1:N: where the output's own ID is, which must not repeat. Missing: repetitions are not seen." example:"body.invoice_no"`
 }
 
 // The relations of an output to its input.
@@ -159,6 +159,14 @@ func (e *Effect) check(r *reader, n *node, path string) {
 	}
 	if at := n.get("http"); at != nil && at.kind == text {
 		r.checkWebAddress(at, joined(path, "http"), e.HTTP)
+	}
+	if u, err := url.Parse(e.HTTP); err == nil {
+		for key := range u.Query() {
+			if envSecret().MatchString(key) {
+				r.fail(n.get("http"), joined(path, "http"), "%s: would stand in every run folder: write http://user:password@host/path, which havoq "+
+					"leaves out there", key)
+			}
+		}
 	}
 	if at := n.get("ids"); at != nil && at.kind == text && slices.Contains(strings.Split(e.IDs, "."), "") {
 		r.fail(at, joined(path, "ids"), `%q is no path: names with dots between them, "orders.id"`, e.IDs)
