@@ -56,7 +56,10 @@ func folderOf(t testing.TB, messages int, end bool, change func(e history.Event)
 		about := history.Event{Identity: id, Intended: at, Client: "producer-1", Group: "workers"}
 		for j, kind := range []history.Kind{history.Invoke, history.Outcome, history.Deliver, history.Processed, history.Settle} {
 			e := about
-			e.Kind, e.At, e.Outcome, e.Ack, e.Attempt = kind, at+int64(j)*gap/5, queue.OK, kind == history.Settle, 1
+			e.Kind, e.At, e.Ack, e.Attempt = kind, at+int64(j)*gap/5, kind == history.Settle, 1
+			if kind == history.Outcome || kind == history.Settle { // an invoke with an outcome was sent and confirmed at once
+				e.Outcome = queue.OK
+			}
 			record(e)
 		}
 	}
