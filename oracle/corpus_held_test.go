@@ -103,6 +103,7 @@ func doubts() []doubt {
 		{says: `^the contract promises delivery "`},
 		{says: `^the contract promises order "`},
 		{says: `^the contract forgives "`},
+		{says: `^the contract allows "`},
 		{says: `^nothing was sent$`, also: true},
 		{says: `^nothing was acked$`},
 		{says: `^nothing was processed$`},

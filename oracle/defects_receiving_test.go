@@ -33,7 +33,7 @@ func damagingDefects() []defect {
 	return []defect{
 		{
 			name: "flips a bit of the payload", flaw: change("p1-5", func(d *queue.Delivery) { d.Body[3] ^= 4 }),
-			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 2}, victim: 5, life: usual, verb: "corrupt",
+			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 2}, allows: &damaged, victim: 5, life: usual, verb: "corrupt",
 		},
 		{
 			name: "flips a bit of the envelope", flaw: change("p1-5", func(d *queue.Delivery) {
@@ -43,15 +43,15 @@ func damagingDefects() []defect {
 					d.Headers[i].Value = string(text)
 				}
 			}),
-			forbids: atLeastOnce, want: map[string]int64{oracle.Corrupted: 2, oracle.Lost: 2, "middle": 2}, // nobody knows which it was
+			forbids: atLeastOnce, want: map[string]int64{oracle.Corrupted: 2, oracle.Lost: 2, "middle": 2}, allows: &damaged, // nobody knows which it was
 		},
 		{
 			name: "truncates", flaw: change("p1-5", func(d *queue.Delivery) { d.Body = d.Body[:len(d.Body)/2] }),
-			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 2}, victim: 5, life: usual, verb: "corrupt",
+			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 2}, allows: &damaged, victim: 5, life: usual, verb: "corrupt",
 		},
 		{
 			name: "changes a key", flaw: change("p1-5", func(d *queue.Delivery) { d.Key += "x" }),
-			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 2}, victim: 5, life: usual, verb: "corrupt",
+			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 2}, allows: &damaged, victim: 5, life: usual, verb: "corrupt",
 		},
 		{
 			name: "mixes the bodies of two messages", flaw: func() *flaw {
@@ -68,7 +68,7 @@ func damagingDefects() []defect {
 				}
 				return f
 			},
-			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 4}, victim: 4, life: usual, verb: "corrupt",
+			forbids: atMostOnce, want: map[string]int64{oracle.Corrupted: 4}, allows: &damaged, victim: 4, life: usual, verb: "corrupt",
 		},
 	}
 }
@@ -107,19 +107,19 @@ func inventingDefects() []defect {
 	return []defect{
 		{
 			name: "delivers a phantom", flaw: invent(forge(func(e *queue.Envelope) { e.Seq += 1000 })),
-			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2}, victim: 1005, life: " | delivered, processed, settled",
+			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2}, allows: &shared, victim: 1005, life: " | delivered, processed, settled",
 		},
 		{
 			name: "delivers a phantom of an unknown producer", flaw: invent(forge(func(e *queue.Envelope) { e.Producer, e.Seq = 99, 7 })),
-			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2},
+			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2}, allows: &shared,
 		},
 		{
 			name: "delivers a message of another run", flaw: invent(forge(func(e *queue.Envelope) { e.Run++ })),
-			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2},
+			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2}, allows: &shared,
 		},
 		{
 			name: "delivers what somebody else sent", flaw: invent(func(d *queue.Delivery) { d.Headers = nil }),
-			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2},
+			forbids: atMostOnce, want: map[string]int64{oracle.Unexpected: 2}, allows: &shared,
 		},
 	}
 }

@@ -41,6 +41,10 @@ var (
 	keyed       = oracle.Contract{Delivery: oracle.AtLeastOnce, Order: oracle.OrderKey}
 	straight    = oracle.Contract{Delivery: oracle.AtLeastOnce, Order: oracle.OrderProducer}
 	prompt      = oracle.Contract{Delivery: oracle.AtLeastOnce, MaxDelay: time.Second}
+	// What every contract forbids that does not allow it.
+	damaged  = oracle.Contract{Delivery: oracle.AtMostOnce, Allow: []string{oracle.Corrupted}}
+	shared   = oracle.Contract{Delivery: oracle.AtMostOnce, Allow: []string{oracle.Unexpected}}
+	stubborn = oracle.Contract{Delivery: oracle.AtMostOnce, Allow: []string{oracle.FailedButDelivered}}
 )
 
 func defects() []defect {
@@ -176,7 +180,7 @@ func answeringDefects() []defect {
 				})
 				return f
 			},
-			forbids: atMostOnce, want: map[string]int64{oracle.FailedButDelivered: 2}, victim: 3, life: "sent, failed | delivered, processed, settled",
+			forbids: atMostOnce, want: map[string]int64{oracle.FailedButDelivered: 2}, allows: &stubborn, victim: 3, life: "sent, failed | delivered, processed, settled",
 		},
 		{
 			name: "stores a retry again", trial: trial{dedup: true}, app: func(l *trial) { l.dedup = false },

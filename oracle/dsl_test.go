@@ -106,6 +106,9 @@ func (s *tale) promise(args []string, options map[string]string) error {
 	if f := options["forgive"]; f != "" {
 		s.contract.Forgive = []string{f}
 	}
+	if a := options["allow"]; a != "" {
+		s.contract.Allow = strings.Split(a, ",")
+	}
 	if d := options["max-delay"]; d != "" {
 		delay, err := time.ParseDuration(d)
 		s.contract.MaxDelay = delay

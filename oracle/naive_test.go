@@ -187,7 +187,7 @@ func (n *naive) before(id queue.Identity) (queue.Identity, bool) {
 		return id, false
 	}
 	back := uint64(n.events[places[0]].Back)
-	if n.contract.Order == oracle.OrderProducer {
+	if n.contract.Order == oracle.OrderProducer || n.contract.Order == oracle.OrderPartition { // all is in one partition
 		back = 1
 	}
 	if back == 0 || back > id.Seq {

@@ -43,7 +43,7 @@ func checkMany(t *testing.T, least int, property func(*rapid.T)) {
 func drawContract(t *rapid.T) oracle.Contract {
 	return oracle.Contract{
 		Delivery: rapid.SampledFrom([]oracle.Delivery{oracle.AtLeastOnce, oracle.ExactlyOnce}).Draw(t, "delivery"),
-		Order:    rapid.SampledFrom([]oracle.Order{oracle.NoOrder, oracle.OrderKey, oracle.OrderProducer}).Draw(t, "order"),
+		Order:    rapid.SampledFrom([]oracle.Order{oracle.NoOrder, oracle.OrderKey, oracle.OrderProducer, oracle.OrderPartition}).Draw(t, "order"),
 		MaxDelay: time.Hour,
 	}
 }
