@@ -30,7 +30,7 @@ func claims(r *Result, checks []oracle.Check, doubts []string) (list []oracle.Cl
 			why = "it is not known how many there are"
 		}
 		for _, verb := range sortedKeys(trials) {
-			list = append(list, claimByFault(r, anomaly, verb, trials, why))
+			list = append(list, claimByFault(r, anomaly, verb, trials[verb], why))
 		}
 		if byMessage(anomaly) {
 			list = append(list, claimByMessage(r, anomaly, why))
@@ -102,29 +102,27 @@ func (t *trial) add(f Fault) {
 	}
 }
 
-func claimByFault(r *Result, anomaly, verb string, trials map[string][]trial, why string) oracle.Claim {
-	a, mine := r.Anomalies[anomaly], trials[verb]
+func claimByFault(r *Result, anomaly, verb string, trials []trial, why string) oracle.Claim {
+	a := r.Anomalies[anomaly]
 	attributed := a.Caused + a.During
 	switch {
 	case why != "":
-	case len(mine) == 0:
+	case len(trials) == 0:
 		why = "none was seen in force and met by a send"
 	case a.Unexplained > 0:
 		why = fmt.Sprintf("no fault explains %s of them", criteria.Count.Format(float64(a.Unexplained)))
 	case attributed == 0:
-		return oracle.NewClaim(anomaly, verb, 0, int64(len(mine)))
-	case len(trials) == 1 && len(mine) == 1:
-		return oracle.NewClaim(anomaly, verb, 1, 1)
+		return oracle.NewClaim(anomaly, verb, 0, int64(len(trials)))
 	case told(r, anomaly) != attributed:
 		why = "it is not known to which faults they fell"
 	default:
 		k := int64(0)
-		for _, t := range mine {
+		for _, t := range trials {
 			if t.anomalies[anomaly] > 0 {
 				k++
 			}
 		}
-		return oracle.NewClaim(anomaly, verb, k, int64(len(mine)))
+		return oracle.NewClaim(anomaly, verb, k, int64(len(trials)))
 	}
 	return oracle.NoClaim(anomaly, verb, why)
 }
@@ -143,8 +141,6 @@ func claimByMessage(r *Result, anomaly, why string) oracle.Claim {
 	case why != "":
 	case total > 0:
 		why = fmt.Sprintf("%s came up, and what comes in bursts has no rate by message", criteria.Count.Format(float64(total)))
-	case r.ExposedAcked == 0:
-		why = "there was none"
 	default:
 		return oracle.NewClaim(anomaly, oracle.PerMessage, 0, r.ExposedAcked)
 	}

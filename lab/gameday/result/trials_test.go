@@ -1,6 +1,7 @@
 package result
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -69,6 +70,22 @@ func TestClaimsOfSeveralFaults(t *testing.T) {
 	}
 	r.Faults[1].Anomalies = nil
 	if c := claims(r, checks, nil)[0]; c.Unknown != "it is not known to which faults they fell" {
+		t.Errorf("%+v", c)
+	}
+	if c := claims(r, []oracle.Check{{Expr: "late == 0", Verdict: oracle.Unknown, Reason: "nothing was timed"}}, nil)[0]; c.Unknown != "nothing was timed" {
+		t.Errorf("%+v", c)
+	}
+	if c := claims(r, checks, nil)[1]; c.Unit != oracle.PerMessage || !strings.HasPrefix(c.Unknown, "70 came up") {
+		t.Errorf("%+v", c)
+	}
+	r.Anomalies = nil
+	if c := claims(r, checks, nil)[1]; c.Unit != oracle.PerMessage || c.Unknown != "there was no trial" {
+		t.Errorf("no message met a fault: %+v", c)
+	}
+	for i := range r.Faults {
+		r.Faults[i].Seen = 0
+	}
+	if c := claims(r, checks, nil)[0]; c.Unknown != "none was seen in force and met by a send" {
 		t.Errorf("%+v", c)
 	}
 	r.Drained = false
