@@ -139,6 +139,9 @@ func (j *Judge) found(anomaly string, span Window, id *queue.Identity, g *group)
 		}
 		by.anomalies[anomaly]++
 	}
+	if anomaly == Late || anomaly == Reordered {
+		j.hastily(anomaly, how, by, id)
+	}
 	j.wit.add(anomaly, how, by, g, id)
 }
 

@@ -52,6 +52,9 @@ func notDelivered(a *account) string {
 }
 
 func notTimed(a *account) string {
+	if why := a.judge.apart(a.judge.split, "the delay"); why != "" {
+		return why
+	}
 	if n := a.judge.untimed; n > 0 {
 		return fmt.Sprintf("%d messages came so late that it is not kept when they were meant to be sent (raise the judge's memory)", n)
 	}
@@ -59,6 +62,9 @@ func notTimed(a *account) string {
 }
 
 func mayHideDuplicates(a *account) string {
+	if why := a.judge.apart(a.judge.repeats, "what came between the deliveries"); why != "" {
+		return why
+	}
 	if n := a.judge.retriesGap; n > 0 {
 		return fmt.Sprintf("the recorder forgot %d messages that waited to be sent again: what was sent again counts as another "+
 			"message, and no repetition of it is seen", n)
@@ -75,6 +81,9 @@ func notTold(a *account) string {
 }
 
 func noPairs(a *account) string {
+	if why := a.judge.apart(a.judge.split, "the order"); why != "" {
+		return why
+	}
 	if n := a.judge.keysGap; n > 0 && a.judge.config.Contract.Order == OrderKey {
 		return fmt.Sprintf("the recorder forgot %d keys: the order of the next message of each was not judged", n)
 	}

@@ -49,6 +49,7 @@ func (j *Judge) deliverOdd(e *history.Event) {
 	}
 	here := Window{e.At, e.At}
 	if e.Name == "" {
+		g.seen = e.At
 		j.refute(g, "it got messages")
 	}
 	switch {
@@ -132,6 +133,9 @@ func (r *got) elsewhere(e *history.Event) {
 
 // place returns the track of a message that was received, or nil if no such message can have been sent.
 func (j *Judge) place(id *queue.Identity) *track {
+	if !j.runSet {
+		j.heard = id.Run
+	}
 	t := j.track(id)
 	if t == nil {
 		if j.strangers == maxStrangers || id.Seq >= slack {

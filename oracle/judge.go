@@ -32,6 +32,7 @@ type Judge struct {
 	now    int64 // latest time seen
 	run    uint32
 	runSet bool
+	heard  uint32 // the run of what was received before that was known
 
 	tracks    map[queue.Track]*track
 	hot       [hot]*track // the ones of the last lookups
@@ -51,10 +52,14 @@ type Judge struct {
 	open   int64 // sends without an outcome, of all tracks
 	drains int   // groups whose drain is proven
 
+	ackedAt int64 // when a message was last confirmed for the first time
+
 	sources []Source
 
 	untimed    int64 // messages of which the history tells too late whether they were late
 	unordered  int64 // messages whose order could not be judged, for what the history tells of them
+	split      int64 // messages of which merged judges saw a part each
+	repeats    int64 // those that came to more than one of them
 	keysGap    int64 // keys that the recorder forgot
 	retriesGap int64 // messages that the recorder forgot, and that may have been sent again as new ones
 
@@ -87,6 +92,7 @@ type group struct {
 	elsewhere        bool  // it got messages from other topics than their own
 	damaged, foreign int64 // deliveries of unreadable and foreign messages whose work was not told yet
 
+	seen    int64 // when something out of the ordinary last came to it
 	drain   history.Event
 	drained bool
 	asked   bool   // there was a drain

@@ -230,7 +230,7 @@ func (p *page) bounds() (lo, hi int64) {
 }
 
 func (j *Judge) compactGot(p *page, s *share, r *reads) oldGot {
-	if first := &r.records[0]; first.done() && first.deliveries > 0 && r.alike(p.top) {
+	if first := &r.records[0]; r.earliest != 0 && first.done() && first.deliveries > 0 && r.alike(p.top) {
 		old := oldGot{told: true, at: r.earliest, claim: first.claim}
 		if state := first.pack(); state != usualGot {
 			old.odd = []uint16{0, uint16(state), uint16(state >> 16), 0}

@@ -255,6 +255,7 @@ func (j *Judge) confirmed(t *track, at int64) {
 // confirm is confirmed for the first time of a message.
 func (j *Judge) confirm(t *track, seq uint64, at int64) {
 	j.confirmed(t, at)
+	j.ackedAt = at
 	if j.drains > 0 {
 		for _, g := range j.list {
 			j.refute(g, "messages were acked")

@@ -32,6 +32,8 @@ type track struct {
 	tally    [3]int64 // messages by what they came to, counted event by event
 	watch    watch    // of its own confirmed sends
 	client   string   // who sent on it, where that is told
+	hasty    hasty    // what a merge may take back
+	split    int64    // its part of the judge's
 
 	parts  map[int32]*lane  // under order partition
 	chains []int32          // messages in open pages, by chain; 0 is none
@@ -55,6 +57,13 @@ type share struct {
 
 func (t *track) limit() uint64 {
 	top := max(t.next, t.reserved)
+	if top == 0 { // its sends are perhaps told to another judge: what came is no damage as long as it goes on
+		for _, s := range t.shares {
+			if s != nil {
+				top = max(top, s.delivered)
+			}
+		}
+	}
 	if top > math.MaxUint64-slack {
 		return math.MaxUint64
 	}
