@@ -199,6 +199,10 @@ func TestAFilteredOutputIsBlindToLoss(t *testing.T) {
 		if blind := x.stories(history.Source)[1]; !strings.Contains(blind, "late, lost") {
 			t.Errorf("the source is %q", blind)
 		}
+		if d := x.drain(t); !d.Proven {
+			t.Errorf("drained: %+v", d)
+		}
+		x.expect(t, []history.Kind{history.Drain}, "topic invoices unknown -1") // what is missing may be lost
 	})
 }
 

@@ -149,13 +149,15 @@ func TestPostgresErrorsHaveNoPassword(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	go func() { // something that is no database
+	go func() { // a database that says too much
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			fmt.Fprintf(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
+			_, _ = c.Read(make([]byte, 4096))
+			said := "SFATAL\x00VFATAL\x00C28P01\x00Mthe password hunter2 of ann is wrong\x00\x00"
+			fmt.Fprintf(c, "E\x00\x00\x00%c%s", 4+len(said), said)
 			c.Close()
 		}
 	}()
@@ -179,6 +181,9 @@ func TestPostgresErrorsHaveNoPassword(t *testing.T) {
 		}
 		if strings.Contains(err.Error(), "hunt") {
 			t.Errorf("the message has the password: %v", err)
+		}
+		if strings.HasSuffix(address, "disable") && !strings.Contains(err.Error(), "the password *** of ann is wrong") {
+			t.Errorf("what the database says is lost: %v", err)
 		}
 	}
 }
