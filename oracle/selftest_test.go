@@ -2,6 +2,7 @@ package oracle_test
 
 import (
 	"iter"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -95,6 +96,20 @@ func TestSelfTestFindsWhatItPlants(t *testing.T) {
 				t.Errorf("beside the self-test the judgement is %s %+v, alone it is %s %+v", r.Verdict, r.Counts, alone.Verdict, alone.Counts)
 			}
 		})
+	}
+}
+
+// A history of somebody's own application tells of no deliveries, only of the work.
+func TestSelfTestWithoutDeliveries(t *testing.T) {
+	for _, s := range []shape{{told: 2}, {told: 2, loss: 1}, {told: 2, dup: 5}} {
+		var events []history.Event
+		events = append(events, history.Event{Kind: history.Source, Name: "topic orders", At: 1},
+			history.Event{Kind: history.Source, Name: "topic invoices", Group: "workers", At: 1})
+		s.run(10_000, func(e *history.Event) { events = append(events, *e) })
+		got := oracle.RunSelfTest(oracle.Contract{}, func() iter.Seq[history.Event] { return slices.Values(events) })
+		if got.Planted != 4 || got.Found != 4 || len(got.Missed) > 0 || len(got.Skipped) != 1 {
+			t.Errorf("%+v: %+v", s, got)
+		}
 	}
 }
 

@@ -25,6 +25,7 @@ type life struct {
 	intended  int64
 
 	sends, oks, others, deliveries, works, acks int
+	blind                                       bool // the source of its group sees no deliveries: the work stands for them
 	spoilt                                      bool // struck, damaged, or dead-lettered
 	used                                        bool // a victim, or the neighbour of one
 	prev                                        *life
@@ -33,7 +34,11 @@ type life struct {
 
 // clean says that exactly the usual things happened to the message.
 func (l *life) clean() bool {
-	return l.sends == 1 && l.oks == 1 && l.others == 0 && l.deliveries == 1 && l.works == 1 && !l.spoilt
+	deliveries := 1
+	if l.blind {
+		deliveries = 0
+	}
+	return l.sends == 1 && l.oks == 1 && l.others == 0 && l.deliveries == deliveries && l.works == 1 && !l.spoilt
 }
 
 // settled says that it was also acked after its delivery.
@@ -85,6 +90,7 @@ func (l *life) take() {
 type nursery struct {
 	contract Contract
 	group    string
+	blind    bool // no deliveries are seen, only what became of them: an application seen by its effects
 	list     []*life
 	byID     map[queue.Identity]*life
 }
@@ -92,17 +98,15 @@ type nursery struct {
 // observe reads the beginning of the run.
 func (n *nursery) observe(events iter.Seq[history.Event]) {
 	n.byID = make(map[queue.Identity]*life)
-	place, grouped := 0, false
+	n.choosesGroup(events)
+	place := 0
 	for e := range events {
 		if place++; place > victimEvents {
 			break
 		}
-		if e.Kind == history.Deliver && !grouped {
-			n.group, grouped = e.Group, true
-		}
 		l := n.byID[e.Identity]
 		if e.Kind == history.Invoke && l == nil && len(n.list) < victimWindow {
-			l = &life{id: e.Identity, back: e.Back, invoked: place, intended: e.Intended}
+			l = &life{blind: n.blind, id: e.Identity, back: e.Back, invoked: place, intended: e.Intended}
 			n.byID[e.Identity] = l
 			n.list = append(n.list, l)
 		}
@@ -117,6 +121,23 @@ func (n *nursery) observe(events iter.Seq[history.Event]) {
 	}
 	for _, l := range n.list {
 		n.link(l)
+	}
+}
+
+// choosesGroup takes the group of the first delivery; where none is seen, of the first work.
+func (n *nursery) choosesGroup(events iter.Seq[history.Event]) {
+	place := 0
+	for e := range events {
+		if place++; place > victimEvents {
+			return
+		}
+		switch {
+		case e.Kind == history.Deliver:
+			n.group, n.blind = e.Group, false
+			return
+		case e.Kind == history.Processed && !n.blind:
+			n.group, n.blind = e.Group, true
+		}
 	}
 }
 
@@ -135,7 +156,9 @@ func (l *life) observe(e *history.Event, place int) {
 		}
 		l.spoilt = l.spoilt || e.Damage != history.Sound
 	case history.Processed:
-		l.works++
+		if l.works++; l.blind && l.works == 1 {
+			l.delivered, l.at = place, e.At
+		}
 	case history.Settle:
 		if e.Ack && e.Outcome == queue.OK && l.deliveries > 0 {
 			l.acks++
