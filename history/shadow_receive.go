@@ -48,7 +48,7 @@ func (s *Shadow) deliver(n *shadowed, d *queue.Delivery, receipt *shadowReceipt,
 	case p != nil:
 		p.got |= 1 << n.number
 		receipt.parcel = p
-		receipt.again = s.config.Mode == ByID && p.owner.alive > 1
+		receipt.again = s.config.Mode == ByID && s.store.anyOther(p)
 		e.Identity, e.Damage, e.Name = p.identity, damage, receipt.name(n)
 	case err == nil && s.config.Mode == ByPosition: // another sender's, perhaps
 		s.counts.Strangers++

@@ -179,6 +179,11 @@ func (t *parcelStore) doubtful(p *parcel) *parcel {
 	return t.find(p.owner.key, func(q *parcel) bool { return q != p && !q.placed && q.rank() == doubtRank })
 }
 
+// anyOther reports whether a delivery of p may be of another one: one that is the same, and was not refused.
+func (t *parcelStore) anyOther(p *parcel) bool {
+	return p.owner.alive > 1 && t.find(p.owner.key, func(q *parcel) bool { return q != p && q.rank() != refusedRank }) != nil
+}
+
 // sentBefore is the parcel of which a message with this ID is another attempt, or nil.
 func (t *parcelStore) sentBefore(key idKey, id uint64) *parcel {
 	if id == 0 {
