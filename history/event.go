@@ -34,7 +34,7 @@ const (
 	End        Kind = 19 // the run came to its own end: written last
 	Abort      Kind = 20 // the run was ended early: Name (guard, person, error), Detail (why)
 	Reserve    Kind = 21 // a track is about to use Value sequence numbers: Identity (the first), Client, Name (topic)
-	Gap        Kind = 22 // the recorder could not keep track: Name (GapKeys or GapRetries), Value (how many), Client, Detail
+	Gap        Kind = 22 // the recorder could not keep track: Name (GapKeys, GapRetries or GapIdentities), Value (how many), Client, Detail
 	Source     Kind = 23 // where the events of Group come from ("": those of the sends), told before them: Name ("topic invoices"), Detail (see Blind)
 )
 
@@ -46,7 +46,9 @@ const Blind = ", "
 const (
 	GapKeys    = "keys"    // Value keys were forgotten: the Back of the next message of each is 0, as if it were the first
 	GapRetries = "retries" // Value messages were forgotten that may be sent again: each then counts as a new one
-	GapSource  = "source"  // of Value messages the source of Group ("": of the sends) could not tell which they are: Detail says how many, which and the remedy
+	// GapIdentities: Value messages or deliveries could not be told apart, and are not in the history.
+	GapIdentities = "identities"
+	GapSource     = "source" // of Value messages the source of Group ("": of the sends) could not tell which they are: Detail says how many, which and the remedy
 )
 
 // Damage is what was wrong with a delivered message.

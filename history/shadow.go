@@ -60,9 +60,6 @@ func (m ShadowMode) blind() string {
 	}
 }
 
-// GapIdentities is the name of a Gap: Value messages or deliveries could not be told apart, and are not in the history.
-const GapIdentities = "identities"
-
 // ShadowConfig says how a Shadow records.
 type ShadowConfig struct {
 	Mode ShadowMode

@@ -86,6 +86,7 @@ func doubts() []doubt {
 		{says: `^the history has \d+ hits of a fault that never began$`},
 		{says: `^the history has \d+ events of the unknown kind`},
 		{says: `^the history has \d+ gaps of an unknown kind$`},
+		{says: `^the history has \d+ messages that the recorder could not tell apart`},
 		{says: `^the history has \d+ events of more than 64 groups`, beside: "TestTooManyGroupsIsUnknown"},
 		{says: `^the history has \d+ sends of another run`},
 		{says: `^the history has \d+ sends far beyond their track's sequence`},

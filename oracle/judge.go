@@ -229,6 +229,8 @@ func (j *Judge) gap(e *history.Event) {
 		j.keysGap += n
 	case history.GapRetries:
 		j.retriesGap += n
+	case history.GapIdentities:
+		j.malformed["messages that the recorder could not tell apart, and left out"] += n
 	default:
 		j.wrong("gaps of an unknown kind")
 	}
