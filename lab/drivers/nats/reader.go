@@ -34,6 +34,7 @@ type reader struct {
 	read    uint64             // messages that cons has given
 	next    uint64             // position of the next message
 	missed  int64
+	created time.Time // of the stream that was read; zero: none was yet
 }
 
 var (
@@ -202,10 +203,7 @@ func (r *reader) attach(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if first := info.State.FirstSeq; first > r.next {
-		r.missed += int64(first - r.next)
-		r.next = first
-	}
+	r.place(info)
 	r.cons, err = r.conn.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
 		Description:       "havoq reads along",
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -222,6 +220,23 @@ func (r *reader) attach(ctx context.Context) error {
 		return fmt.Errorf("make a consumer to read with: %w", err)
 	}
 	return nil
+}
+
+// place finds the next position in a stream that may not be as it was: cut at its front, made anew, or set back to what a replica
+// had that was behind.
+func (r *reader) place(info *jetstream.StreamInfo) {
+	first, last := info.State.FirstSeq, info.State.LastSeq
+	switch {
+	case !r.created.IsZero() && !r.created.Equal(info.Created):
+		r.missed++ // at least: what the old one still had, nobody knows
+		r.next = max(first, 1)
+	case first > r.next:
+		r.missed += int64(first - r.next)
+		r.next = first
+	case !r.created.IsZero() && r.next > last+1:
+		r.next = last + 1 // what was read behind that is lost, and its positions are given again
+	}
+	r.created = info.Created
 }
 
 // await waits a little for one message.

@@ -184,6 +184,29 @@ func TestReaderSaysWhatItMissed(t *testing.T) {
 	}
 }
 
+// A stream that is deleted and made again begins at 1, and the reader with it.
+func TestReaderOfAStreamThatIsMadeAnew(t *testing.T) {
+	s := run(t, t.TempDir(), -1)
+	js := own(t, addresses(s))
+	cfg := jetstream.StreamConfig{Name: "orders", Subjects: []string{"orders"}}
+	stream(t, js, cfg)
+	publish(t, js, "orders", "a")
+	publish(t, js, "orders", "b")
+	r := reader(t, connect(t, nats.Config{Servers: addresses(s)}), "orders")
+	defer r.Close(t.Context())
+	if got := readAll(t, r, 2); !slices.Equal(got, []string{"a", "b"}) {
+		t.Fatalf("read %q", got)
+	}
+	if err := js.DeleteStream(t.Context(), "orders"); err != nil {
+		t.Fatal(err)
+	}
+	stream(t, js, cfg)
+	publish(t, js, "orders", "c")
+	if got := readAll(t, r, 1); !slices.Equal(got, []string{"c"}) || r.Missed() == 0 {
+		t.Errorf("read %q, missed %d", got, r.Missed())
+	}
+}
+
 func TestReaderRefusesWhatItWouldTakeAway(t *testing.T) {
 	s := run(t, t.TempDir(), -1)
 	js := own(t, addresses(s))
