@@ -74,7 +74,7 @@ func always(*history.Event) bool { return true }
 func byTrack(n int, seed uint64) func(*history.Event) int {
 	return func(e *history.Event) int {
 		t := e.Identity.Track()
-		return int(rand.New(rand.NewPCG(seed, uint64(t.Producer)<<32|uint64(t.Epoch)<<16|uint64(t.Stream))).IntN(n))
+		return rand.New(rand.NewPCG(seed, uint64(t.Producer)<<32|uint64(t.Epoch)<<16|uint64(t.Stream))).IntN(n)
 	}
 }
 

@@ -90,7 +90,11 @@ func (j *Judge) proof(g *group) proof {
 	if g == nil {
 		return proof{acked: j.ackedAt}
 	}
-	return proof{g.asked, g.drained, g.drain, g.refuted, j.ackedAt, max(g.seen, g.gaps.done)}
+	p := proof{g.asked, g.drained, g.drain, g.refuted, j.ackedAt, max(g.seen, g.gaps.done)}
+	if g.drained {
+		p.refuted = "" // that was an earlier one
+	}
+	return p
 }
 
 // with is what both know of the drain: the later one counts.
