@@ -112,6 +112,9 @@ func TestAnApplicationThatLosesNothing(t *testing.T) {
   - observe: 1s
 `)
 	expectSources(t, res)
+	if res.Verdict != oracle.Pass {
+		t.Errorf("verdict %s %q", res.Verdict, res.Reasons)
+	}
 	if check := criterion(t, res, "lost == 0"); check.Verdict != oracle.Pass || !res.Drained || !res.Complete {
 		t.Errorf("lost: %+v; drains %+v", check, res.Drains)
 	}
