@@ -1,0 +1,113 @@
+package observe
+
+import (
+	"fmt"
+
+	"github.com/havoqlab/havoq/history"
+)
+
+// tellGaps records what could not be told, each kind once.
+func (b *book) tellGaps() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range b.gaps {
+		b.cfg.Recorder.Record(history.Event{
+			Kind: history.Gap, Name: history.GapSource, Group: g.group, Value: float64(g.n), Detail: g.text(b.cfg),
+		})
+	}
+	b.gaps = nil
+}
+
+// trouble is why a message is not known.
+type trouble uint8
+
+const (
+	nameless  trouble = iota // without an ID
+	repeated                 // with the ID of another one
+	ownless                  // an output without an ID of its own
+	missed                   // gone before it was read
+	tooMany                  // more IDs than are remembered
+	forgotten                // more than are remembered
+	waiting                  // more effects than may wait for their input
+	endless                  // a listing that is too long
+	silent                   // nobody posts
+)
+
+// gap collects one kind of trouble of one source.
+type gap struct {
+	group, where string
+	kind         trouble
+	n            int64
+	at           int64  // position of the first; 0: none
+	why          string // of the first
+}
+
+// gap returns the one of this kind; the caller holds the lock.
+func (b *book) gap(group, where string, kind trouble) *gap {
+	for _, g := range b.gaps {
+		if g.group == group && g.where == where && g.kind == kind {
+			return g
+		}
+	}
+	g := &gap{group: group, where: where, kind: kind}
+	b.gaps = append(b.gaps, g)
+	return g
+}
+
+func (b *book) lost(group, where string, kind trouble, n int64, why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	g := b.gap(group, where, kind)
+	g.n, g.why = n, why
+}
+
+func (g *gap) add(at int64, why string) {
+	g.n++
+	if g.n == 1 {
+		g.at, g.why = at, why
+	}
+}
+
+// text says it to people, with the remedy.
+func (g *gap) text(cfg Config) string {
+	example := ""
+	if g.at > 0 {
+		example = fmt.Sprintf(" (the first at position %d", g.at)
+		if g.why != "" {
+			example += ": " + g.why
+		}
+		example += ")"
+	} else if g.why != "" {
+		example = " (" + g.why + ")"
+	}
+	return g.words(cfg, example)
+}
+
+func (g *gap) words(cfg Config, example string) string {
+	expression, key := cfg.Input.ID, "observe.input.id"
+	if cfg.Output != nil && g.group == cfg.Output.Group {
+		expression, key = cfg.Output.ID, "observe.output.id"
+	}
+	switch g.kind {
+	case nameless:
+		if cfg.Effect != nil && g.group == cfg.Effect.Group {
+			return fmt.Sprintf("%s has %d rows without an ID%s: let observe.effect list one for each", g.group, g.n, example)
+		}
+		return fmt.Sprintf("the ID expression %q gives no ID for %d messages of topic %q%s: say in %s where the ID of each is",
+			expression, g.n, g.where, example, key)
+	case repeated:
+		return fmt.Sprintf("the ID expression %q gives %d messages of topic %q the ID of an earlier one%s: say in %s what tells all of them "+
+			"apart, and have whoever sends them set a message ID, so that the broker stores a retry once", expression, g.n, g.where, example, key)
+	case ownless:
+		return fmt.Sprintf("the ID expression %q of observe.output.own gives no ID for %d messages of topic %q%s", cfg.Output.Own, g.n, g.where, example)
+	case missed:
+		return fmt.Sprintf("%d messages left topic %q before havoq could read them: let its stream keep more, or longer", g.n, g.where)
+	case waiting:
+		return fmt.Sprintf("%s tells of more than %d messages whose input was not seen: does %s give the ID that %s gives?", g.where, maxHeld,
+			g.group, "observe.input.id")
+	case endless, silent:
+		return fmt.Sprintf("%s%s", g.where, example)
+	default:
+		return fmt.Sprintf("%s has more messages than havoq remembers, %d of them beyond%s: make the run shorter", g.where, g.n, example)
+	}
+}
