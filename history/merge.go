@@ -94,7 +94,7 @@ func (m *Merged) align() error {
 	}
 	base := m.offsets[least]
 	for i, p := range pieces {
-		if m.offsets[i] = m.offsets[i] - base; m.offsets[i] < 0 || m.offsets[i] > int64(mostApart) {
+		if m.offsets[i] -= base; m.offsets[i] < 0 || m.offsets[i] > int64(mostApart) {
 			return fmt.Errorf("history: merge: %s begins %v after %s: they are not of one run, or their machines' clocks are wrong, "+
 				"see Clock", p.Name, time.Duration(m.offsets[i]), pieces[least].Name)
 		}

@@ -37,6 +37,12 @@ func (j *Judge) Merge(o *Judge) error {
 		return nil
 	}
 	m := merger{to: j, from: o}
+	if !j.runSet {
+		j.run, j.runSet = o.run, o.runSet
+	}
+	if j.heard == 0 {
+		j.heard = o.heard
+	}
 	m.groups()
 	m.faults()
 	m.tracks()
@@ -90,12 +96,6 @@ func (m *merger) counts() {
 	j, o := m.to, m.from
 	add(&j.events, o.events) // so that places of what comes now are behind those of both
 	j.now = max(j.now, o.now)
-	if !j.runSet {
-		j.run, j.runSet = o.run, o.runSet
-	}
-	if j.heard == 0 {
-		j.heard = o.heard
-	}
 	for name, n := range o.tally {
 		j.tally[name].plus(n)
 	}
