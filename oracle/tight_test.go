@@ -230,6 +230,7 @@ func listed(due [][]history.Event, groups, n int) []history.Event {
 
 // Where pages come and go as memory allows, the judgement is that of a judge who forgets nothing.
 func TestBigRunsTight(t *testing.T) {
+	const room = 1 << 20 // for two pages of each track; with less, also what is being filled is given up
 	ordinary, untold := 0, 0
 	met := map[string]int64{}
 	rapid.Check(t, func(t *rapid.T) {
@@ -241,12 +242,12 @@ func TestBigRunsTight(t *testing.T) {
 		for name, a := range full.Anomalies {
 			met[name] += a.Total
 		}
-		for _, memory := range []int64{1, 1 << 18} {
+		for _, memory := range []int64{1, room} {
 			tight := judgeWith(oracle.Config{Contract: contract, Memory: memory}, events)
 			if d := tightDiffers(full, tight); len(d) > 0 {
 				t.Fatalf("with %d bytes: %s", memory, strings.Join(d, "\n"))
 			}
-			if full.Verdict == oracle.Pass && tight.Verdict != oracle.Pass {
+			if memory == room && full.Verdict == oracle.Pass && tight.Verdict != oracle.Pass {
 				t.Fatalf("with %d bytes an ordinary run is %s %q", memory, tight.Verdict, tight.Reasons)
 			}
 			if tight.Counts.OrderedPairs < full.Counts.OrderedPairs || tight.Anomalies[oracle.Late].Total < full.Anomalies[oracle.Late].Total {
