@@ -5,37 +5,50 @@ import (
 	"github.com/havoqlab/havoq/queue"
 )
 
-// spot finds what a message's consumption concerns; r is nil if anything about it is out of the ordinary.
-func (j *Judge) spot(e *history.Event) (s *share, p *page, r *got) {
-	id, g := &e.Identity, j.lastGroup
+// cursor is where the last consumption on a track was: a page in a group. The next one is mostly there, too.
+type cursor struct {
+	number uint64 // of the page
+	group  *group // nil: the cursor is nowhere
+	share  *share
+	page   *page
+	reads  *reads
+}
+
+// spot finds what a message's consumption concerns; nil if anything about it is out of the ordinary.
+func (j *Judge) spot(e *history.Event) (*cursor, *got) {
+	id := &e.Identity
 	t := j.hot[slot(id)]
-	if t == nil || g == nil || !t.is(id) || id.Run != j.run || !j.runSet || !same(g.name, e.Group) || g.number >= len(t.shares) ||
+	if t == nil || !t.is(id) {
+		return nil, nil
+	}
+	c, i := &t.cursor, id.Seq&pageMask
+	if c.group == nil || c.number != id.Seq>>pageBits || int(i) >= c.page.top || !same(c.group.name, e.Group) || id.Run != j.run ||
 		e.Damage != history.Sound || e.Name != "" {
-		return nil, nil, nil
+		return nil, nil
 	}
-	s = t.shares[g.number]
-	n := id.Seq>>pageBits - t.first
-	if s == nil || !s.reads || n >= uint64(len(t.pages)) {
-		return nil, nil, nil
+	return c, &c.reads.records[i]
+}
+
+// seek moves the cursor of a track to a message in a group, and returns what the group has of it. The cursor stays only at groups
+// that read the track.
+func (j *Judge) seek(t *track, s *share, seq uint64) (*cursor, *got) {
+	p := j.keep(t, seq)
+	r := j.record(p, s.group, seq)
+	c := &t.cursor
+	if !s.reads || !j.runSet {
+		c = &j.beside
 	}
-	p = t.pages[n]
-	if p == nil || g.number >= len(p.got) || int(id.Seq&pageMask) >= p.top {
-		return nil, nil, nil
-	}
-	reads := p.got[g.number]
-	if reads == nil {
-		return nil, nil, nil
-	}
-	return s, p, &reads.records[id.Seq&pageMask]
+	*c = cursor{p.number, s.group, s, p, p.got[s.group.number]}
+	return c, r
 }
 
 func (j *Judge) deliver(e *history.Event) {
 	j.counts.Deliveries++
-	if s, p, r := j.spot(e); r != nil {
+	if c, r := j.spot(e); r != nil {
 		if j.drains > 0 {
-			j.refute(s.group, "it got messages")
+			j.refute(c.group, "it got messages")
 		}
-		j.came(s, p, r, e)
+		j.came(c, r, e)
 		return
 	}
 	j.deliverOdd(e)
@@ -73,8 +86,7 @@ func (j *Judge) deliverOdd(e *history.Event) {
 	}
 	seq := e.Identity.Seq
 	s := j.reader(t, g, e)
-	p := j.keep(t, seq)
-	r := j.record(p, g, seq)
+	c, r := j.seek(t, s, seq)
 	if e.Damage == history.CorruptPayload {
 		r.flags |= gotDamaged
 	}
@@ -82,25 +94,25 @@ func (j *Judge) deliverOdd(e *history.Event) {
 		r.elsewhere(e)
 		return
 	}
-	j.came(s, p, r, e)
+	j.came(c, r, e)
 }
 
 // came reads that a message came to the group, from its own topic.
-func (j *Judge) came(s *share, p *page, r *got, e *history.Event) {
+func (j *Judge) came(c *cursor, r *got, e *history.Event) {
+	s, g := c.share, c.group
 	if r.deliveries == 0 {
-		j.first(s, p, r, e)
+		j.first(c, r, e)
 	} else {
-		j.again(r, s.group, e)
+		j.again(r, g, e)
 	}
 	count(&r.deliveries)
 	r.claim = uint32(e.Claim)
-	t, g := s.track, s.group
 	if e.Identity.Seq >= s.delivered {
 		s.delivered = e.Identity.Seq + 1
 	}
-	if s.waiting && t.acked <= s.delivered {
+	if s.waiting && s.track.acked <= s.delivered {
 		s.waiting = false
-		t.waiting--
+		s.track.waiting--
 		g.waiting--
 	}
 	g.gaps.success(e.At, g.waiting > 0)
@@ -151,27 +163,27 @@ func (j *Judge) place(id *queue.Identity) *track {
 }
 
 // first judges the first delivery of a message.
-func (j *Judge) first(s *share, p *page, r *got, e *history.Event) {
+func (j *Judge) first(c *cursor, r *got, e *history.Event) {
 	r.at = e.At
 	if e.Offset > 0 {
-		s.group.positions.got(s.group, e)
+		c.group.positions.got(c.group, e)
 	}
-	m := &p.sent[e.Identity.Seq&pageMask]
+	m := &c.page.sent[e.Identity.Seq&pageMask]
 	if m.flags&sentInvoked == 0 {
-		s.track.early++
+		c.share.track.early++
 		return // judged at the end, or when it is told
 	}
-	if reads := p.got[s.group.number]; reads.earliest == 0 {
-		reads.earliest = e.At
+	if c.reads.earliest == 0 {
+		c.reads.earliest = e.At
 	}
-	if j.config.Contract.MaxDelay > 0 {
-		j.judgeDelay(m, p, e, s.group)
+	if j.careful {
+		j.judgeDelay(m, c.page, e, c.group)
 	}
 	switch {
 	case j.byPartition:
-		j.judgePartition(s, p, m, e)
+		j.judgePartition(c.share, c.page, m, e)
 	case m.flags&(sentLinked|sentOld) != 0 || m.flags&sentRoot == 0:
-		j.judgeOrder(s, p, m, e)
+		j.judgeOrder(c.share, c.page, m, e)
 	}
 }
 
@@ -223,32 +235,30 @@ func (j *Judge) stranger(id *queue.Identity) bool {
 }
 
 // consumed returns what the group knows of the message of e; nil if it cannot have been sent, or if the group is not known.
-func (j *Judge) consumed(e *history.Event) (s *share, p *page, r *got) {
-	if s, p, r = j.spot(e); r != nil {
-		return s, p, r
+func (j *Judge) consumed(e *history.Event) (*cursor, *got) {
+	if c, r := j.spot(e); r != nil {
+		return c, r
 	}
 	g := j.group(e.Group)
 	if g == nil {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if e.Damage == history.CorruptEnvelope || e.Damage == history.Foreign {
 		j.strange(g, e)
-		return nil, nil, nil
+		return nil, nil
 	}
 	if j.runSet && e.Identity.Run != j.run {
 		j.wrong("work on messages of another run")
-		return nil, nil, nil
+		return nil, nil
 	}
 	t := j.place(&e.Identity)
 	if t == nil {
 		if !j.stranger(&e.Identity) {
 			j.found(Unexpected, Window{e.At, e.At}, &e.Identity, g)
 		}
-		return nil, nil, nil
+		return nil, nil
 	}
-	s = j.reader(t, g, e)
-	p = j.keep(t, e.Identity.Seq)
-	return s, p, j.record(p, g, e.Identity.Seq)
+	return j.seek(t, j.reader(t, g, e), e.Identity.Seq)
 }
 
 // strange reads the work on a message that is none of this run's, or that nobody can tell. It was counted when it came; where
@@ -269,11 +279,11 @@ func (j *Judge) strange(g *group, e *history.Event) {
 }
 
 func (j *Judge) processed(e *history.Event) {
-	s, p, r := j.consumed(e)
+	c, r := j.consumed(e)
 	if r == nil {
 		return
 	}
-	g := s.group
+	g := c.group
 	if g.gaps.waiting {
 		g.gaps.sign(e.At)
 	}
@@ -281,7 +291,7 @@ func (j *Judge) processed(e *history.Event) {
 	case e.Name != "":
 		r.elsewhere(e)
 	case r.deliveries == 0 && g.sourced: // nobody will tell of the delivery: the work shows that it came
-		j.came(s, p, r, e)
+		j.came(c, r, e)
 		r.flags |= gotWork
 	default:
 		r.flags |= gotWork
@@ -296,11 +306,13 @@ func (j *Judge) processed(e *history.Event) {
 	count(&r.processed)
 	if r.processed == 1 {
 		if r.deliveries == 1 && e.Name == "" {
-			g.work = max(g.work, e.At-r.at)
+			if work := e.At - r.at; work > g.work {
+				g.work = work
+			}
 		}
 		return
 	}
-	j.workedAgain(r, &p.sent[e.Identity.Seq&pageMask], g, e)
+	j.workedAgain(r, &c.page.sent[e.Identity.Seq&pageMask], g, e)
 }
 
 // workedAgain judges work that was done on a message before.
@@ -322,7 +334,7 @@ func (j *Judge) workedAgain(r *got, m *sent, g *group, e *history.Event) {
 }
 
 func (j *Judge) settle(e *history.Event) {
-	_, _, r := j.consumed(e)
+	_, r := j.consumed(e)
 	if r == nil || !e.Ack || e.Outcome != queue.OK || e.Name != "" {
 		return
 	}
@@ -333,7 +345,7 @@ func (j *Judge) settle(e *history.Event) {
 }
 
 func (j *Judge) deadLetter(e *history.Event) {
-	if _, _, r := j.consumed(e); r != nil {
+	if _, r := j.consumed(e); r != nil {
 		r.flags |= gotDead
 	}
 }

@@ -120,6 +120,9 @@ func (t *track) passed(p *page) bool {
 
 func (m *memory) free(p *page) {
 	m.used -= pageBytes
+	if p.track.cursor.page == p {
+		p.track.cursor = cursor{}
+	}
 	for _, r := range p.got {
 		if r != nil {
 			m.used -= readsBytes

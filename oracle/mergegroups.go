@@ -158,6 +158,7 @@ func (j *Judge) renumberGroups(list []*group) {
 	}
 	for _, t := range j.tracks {
 		shares := t.shares
+		t.cursor = cursor{}
 		t.shares = make([]*share, len(list))
 		for i, s := range shares {
 			if s != nil {

@@ -31,6 +31,9 @@ type gaps struct {
 	hist [classes]int64 // gaps between successes, eight classes an octave
 }
 
+// shortGap is the gap below which classes do not matter: with a median below it, every span of outageFloor is an outage.
+const shortGap = outageFloor / (2 * outageFactor)
+
 // classes is for all gaps that an int64 can hold.
 const classes = 64 << 3
 
@@ -63,8 +66,12 @@ func (g *watch) success(at int64, more bool) {
 
 // success is the same, and counts the gap.
 func (g *gaps) success(at int64, more bool) {
-	if g.any {
-		if c := class(at - g.done); c < classes {
+	switch gap := at - g.done; {
+	case !g.any:
+	case gap < shortGap:
+		g.hist[0]++
+	default:
+		if c := class(gap); c < classes {
 			g.hist[c]++
 		}
 	}

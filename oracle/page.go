@@ -129,13 +129,6 @@ func (p *page) of(g *group) *reads {
 	return p.got[g.number]
 }
 
-// use notes that the index is used.
-func (p *page) use(i int) {
-	if i >= p.top {
-		p.top = i + 1
-	}
-}
-
 // arrived notes the first delivery of a message that was sent.
 func (r *reads) arrived(at int64) {
 	if r.earliest == 0 || at < r.earliest {

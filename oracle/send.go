@@ -254,7 +254,9 @@ func (j *Judge) confirmed(t *track, at int64) {
 
 // confirm is confirmed for the first time of a message.
 func (j *Judge) confirm(t *track, seq uint64, at int64) {
-	j.confirmed(t, at)
+	j.sends.success(at, j.open > 0)
+	t.watch.success(at, t.open > 0)
+	j.phase.acked()
 	j.ackedAt = at
 	if j.drains > 0 {
 		for _, g := range j.list {

@@ -21,6 +21,7 @@ type track struct {
 	first  uint64   // number of the first page that is kept in full
 	pages  []*page  // from first on; nil: nothing of it was used yet
 	shares []*share // by group
+	cursor cursor
 
 	next     uint64   // one past the highest number sent
 	reserved uint64   // one past the highest number reserved
