@@ -130,6 +130,9 @@ func (a *account) loadReads(p *page, s *share) *reads {
 
 // responsible says whether what is missing of the stream is missing in this group.
 func (a *account) responsible(g *group, stream uint16) bool {
+	if !a.judge.tellsLoss(g) {
+		return false
+	}
 	if len(g.streams) == 0 {
 		return !g.elsewhere
 	}
@@ -141,6 +144,9 @@ func (a *account) responsible(g *group, stream uint16) bool {
 func (a *account) unreadStreams(tracks []*track) []string {
 	var why []string
 	for _, g := range a.judge.list {
+		if !a.judge.tellsLoss(g) {
+			continue
+		}
 		unread := make(map[uint16]bool)
 		for _, t := range tracks {
 			if t.tally[queue.OK] > 0 && len(g.streams) > 0 && !a.responsible(g, t.id.Stream) {

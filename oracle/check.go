@@ -104,7 +104,7 @@ func notDrained(a *account) string {
 		return "no consumer group was seen"
 	}
 	for _, g := range a.judge.list {
-		if !g.drained {
+		if !g.drained && a.judge.tellsLoss(g) {
 			return g.undrained()
 		}
 	}

@@ -88,7 +88,8 @@ type group struct {
 	gaps      gaps
 	work      int64 // the longest from a delivery to the work on it
 	positions positions
-	sourced   bool // what it got is told by sources that do not tell of deliveries
+	blind     []string // anomalies that its sources cannot see
+	sourced   bool     // what it got is told by sources that do not tell of deliveries
 
 	elsewhere        bool  // it got messages from other topics than their own
 	damaged, foreign int64 // deliveries of unreadable and foreign messages whose work was not told yet

@@ -153,4 +153,28 @@ func TestBlindSources(t *testing.T) {
 	if r := judge(oracle.Contract{}, "colour"); r.Verdict != oracle.Unknown {
 		t.Error(r.Verdict, r.Reasons)
 	}
+
+	// A filtered output does not tell of losses; the table beside it does.
+	filtered := func(rows uint64) oracle.Result {
+		s := new(diary).add(history.Event{Kind: history.Source, Name: "topic orders"}).
+			add(history.Event{Kind: history.Source, Name: "topic alerts", Group: "alerts", Detail: "lost"}).
+			add(history.Event{Kind: history.Source, Name: "table orders", Group: "g"})
+		for i := range uint64(3) {
+			id := queue.Identity{Run: 1, Producer: 1, Seq: i}
+			s.add(history.Event{Kind: history.Invoke, Identity: id, Outcome: queue.OK})
+			if i < rows {
+				s.add(history.Event{Kind: history.Processed, Identity: id, Group: "g"})
+			}
+			if i == 0 {
+				s.add(history.Event{Kind: history.Processed, Identity: id, Group: "alerts"})
+			}
+		}
+		return s.judge(oracle.Contract{})
+	}
+	if r := filtered(3); r.Verdict != oracle.Pass || r.Counts.Processed != 3 || r.Counts.Delivered != 4 {
+		t.Errorf("%s %q %+v", r.Verdict, r.Reasons, r.Counts)
+	}
+	if r := filtered(2); r.Verdict != oracle.Fail || r.Counts.Lost != 1 {
+		t.Errorf("%s %q %+v", r.Verdict, r.Reasons, r.Counts)
+	}
 }

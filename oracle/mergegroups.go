@@ -72,6 +72,7 @@ func (g *group) union(o *group) {
 	g.work = max(g.work, o.work)
 	g.positions.union(&o.positions)
 	g.sourced = g.sourced || o.sourced
+	g.blind = append(g.blind, o.blind...)
 	g.elsewhere = g.elsewhere || o.elsewhere
 	g.damaged += o.damaged
 	g.foreign += o.foreign

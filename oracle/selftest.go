@@ -16,23 +16,24 @@ const (
 
 // RunSelfTest plants one anomaly of each kind into a copy of the events, and judges both. It asks for the events twice.
 func RunSelfTest(contract Contract, events func() iter.Seq[history.Event]) SelfTest {
-	_, test := judgeTwice(contract, events)
+	_, test := judgeTwice(Config{Contract: contract}, events)
 	return test
 }
 
 // JudgeAndTest is JudgeAll and RunSelfTest with the readings that they share.
-func JudgeAndTest(contract Contract, events func() iter.Seq[history.Event]) (Result, SelfTest) {
-	r, test := judgeTwice(contract, events)
+func JudgeAndTest(config Config, events func() iter.Seq[history.Event]) (Result, SelfTest) {
+	r, test := judgeTwice(config, events)
 	if len(r.Witnesses) > 0 {
 		r.AddLives(events())
 	}
 	return r, test
 }
 
-func judgeTwice(contract Contract, events func() iter.Seq[history.Event]) (Result, SelfTest) {
-	p := plan(contract, events())
-	honest := New(Config{Contract: contract})
-	planted := New(Config{Contract: contract, Witnesses: -1})
+func judgeTwice(config Config, events func() iter.Seq[history.Event]) (Result, SelfTest) {
+	p := plan(config.Contract, events())
+	honest := New(config)
+	config.Witnesses = -1
+	planted := New(config)
 	for e := range events() {
 		honest.Observe(&e)
 		p.feed(&e, planted.Observe)

@@ -87,7 +87,7 @@ func TestSelfTestFindsWhatItPlants(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			r, got := oracle.JudgeAndTest(test.contract, test.events)
+			r, got := oracle.JudgeAndTest(oracle.Config{Contract: test.contract}, test.events)
 			if got.Planted != test.planted || got.Found != got.Planted || len(got.Missed)+len(got.Skipped) > 0 {
 				t.Errorf("%+v, want %d planted and found", got, test.planted)
 			}

@@ -39,16 +39,36 @@ func (j *Judge) source(e *history.Event) {
 			return
 		}
 		g.sourced = true
+		g.blind = append(g.blind, s.Blind...)
 	}
 	j.sources = append(j.sources, s)
 }
 
-// blind returns a source that cannot see the anomaly, or nil.
+// blind returns a source because of which nobody can see the anomaly: the one that tells of the sends, or one of a group where no
+// other group's events tell of it either. nil: somebody can.
 func (j *Judge) blind(anomaly string) *Source {
+	var first *Source
 	for i := range j.sources {
-		if slices.Contains(j.sources[i].Blind, anomaly) {
-			return &j.sources[i]
+		s := &j.sources[i]
+		if !slices.Contains(s.Blind, anomaly) {
+			continue
+		}
+		if s.Group == "" {
+			return s
+		}
+		if first == nil {
+			first = s
 		}
 	}
-	return nil
+	for _, g := range j.list {
+		if !slices.Contains(g.blind, anomaly) {
+			return nil
+		}
+	}
+	return first
+}
+
+// tellsLoss says whether what is missing in the group is lost: not where its source does not tell of losses, and another's does.
+func (j *Judge) tellsLoss(g *group) bool {
+	return !slices.Contains(g.blind, Lost) || j.blind(Lost) != nil
 }

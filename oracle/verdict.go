@@ -25,7 +25,7 @@ func (j *Judge) Result() Result {
 		r.Anomalies[name] = *n
 	}
 	for _, g := range j.list {
-		r.Drained = r.Drained && g.drained
+		r.Drained = r.Drained && (g.drained || !j.tellsLoss(g))
 		r.Positions = append(r.Positions, g.positions.list()...)
 	}
 	r.Recovery = j.outages(&r)
@@ -133,7 +133,7 @@ func (j *Judge) doubts(a *account, r *Result) []string {
 		why = append(why, "no consumer group was seen")
 	}
 	for _, g := range j.list {
-		if !g.drained {
+		if !g.drained && j.tellsLoss(g) {
 			why = append(why, g.undrained())
 		}
 	}

@@ -24,6 +24,9 @@ func (c Contract) String() string {
 	if c.MaxDelay > 0 {
 		parts = append(parts, "within "+criteria.FormatSeconds(time.Duration(c.MaxDelay).Seconds()))
 	}
+	if len(c.Allow) > 0 {
+		parts = append(parts, "allowing what is "+strings.ReplaceAll(strings.Join(c.Allow, ", "), "_", " "))
+	}
 	if len(c.Forgive) > 0 {
 		parts = append(parts, "forgiving what is "+strings.Join(c.Forgive, ", "))
 	}

@@ -160,6 +160,7 @@ func (r *reader) checkOrder(s *Scenario, n *node) {
 	}
 	kept := s.kept()
 	enough := kept == queue.OrderTopic && s.Workload.Consumers == 1 ||
+		s.Contract.Order == "partition" && kept == queue.OrderPartition ||
 		s.Contract.Order == "key" && (kept == queue.OrderKey || kept == queue.OrderPartition)
 	switch {
 	case !enough && kept == queue.OrderTopic:

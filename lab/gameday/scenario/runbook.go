@@ -246,6 +246,9 @@ func (c Contract) promises() []string {
 	if c.MaxDelay > 0 {
 		out = append(out, "Each message is delivered within "+c.MaxDelay.String()+" (`late == 0`)")
 	}
+	for _, a := range c.Allow {
+		out = append(out, "What is "+strings.ReplaceAll(a, "_", " ")+" is reported, and does not fail the run")
+	}
 	return out
 }
 

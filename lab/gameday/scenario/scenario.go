@@ -96,8 +96,9 @@ type Workload struct {
 // Contract is the delivery promise.
 type Contract struct {
 	Delivery string   `yaml:"delivery" doc:"What is promised of each acked message." enum:"at-most-once,at-least-once,exactly-once"`
-	Order    string   `yaml:"order" doc:"Among which messages the send order is kept." enum:"key,producer"`
+	Order    string   `yaml:"order" doc:"Among which messages the send order is kept." enum:"key,partition,producer"`
 	MaxDelay Duration `yaml:"max-delay" doc:"From the intended send time to the first delivery, at most." min:"1ms" max:"24h"`
+	Allow    []string `yaml:"allow" doc:"Anomalies that every other contract forbids and this one does not: they are reported, and not failed." enum:"corrupted,unexpected,failed_but_delivered"`
 	Forgive  []string `yaml:"forgive" doc:"Attributions that do not break the contract." enum:"caused"`
 }
 
