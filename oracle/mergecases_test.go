@@ -238,21 +238,6 @@ func TestMergeNothing(t *testing.T) {
 	}
 }
 
-// A merged judge goes on.
-func TestMergedJudgeGoesOn(t *testing.T) {
-	c := oracle.Config{Contract: oracle.Contract{Delivery: oracle.ExactlyOnce, Order: oracle.OrderKey}}
-	const first, second, rest = "send p1 0..5 back=1", "@100ms send p2 0..5 back=1\n hit dup p1 0\n done h p2 0",
-		"@200ms send p1 6 back=1\n deliver g p1 6\n deliver g p1 0..5\n done h p2 2\n done h p2 1\n send p2 6..7 back=1\n done h p2 6,7\n end"
-	whole, merged := toldIn(t, c, first+"\n"+second+"\n"+rest).Result(), toldIn(t, c, first)
-	if err := merged.Merge(toldIn(t, c, second)); err != nil {
-		t.Fatal(err)
-	}
-	s := parseTale(t, "rest", rest)
-	if d := mergedDiffers(whole, s.judge(merged)); len(d) > 0 || whole.Anomalies[oracle.Reordered].Total == 0 {
-		t.Errorf("%s %+v", strings.Join(d, "\n"), whole.Anomalies)
-	}
-}
-
 // Of witnesses that are too many, the same ones are kept in any order of merges; those of what was taken back go.
 func TestMergedWitnesses(t *testing.T) {
 	part := func(p int) *oracle.Judge {
@@ -320,4 +305,36 @@ func TestMergedOutagesAndPositions(t *testing.T) {
 
 func queueID(producer int, seq uint64) queue.Identity {
 	return queue.Identity{Producer: uint32(producer), Seq: seq}
+}
+
+// What one of them could not tell, both together cannot.
+func TestMergedUntold(t *testing.T) {
+	c := oracle.Config{Contract: oracle.Contract{Delivery: oracle.AtLeastOnce, MaxDelay: 100e6}}
+	for _, first := range []bool{true, false} {
+		a := toldIn(t, c, "life g p1 0\n @80ms life g p1 1")
+		oracle.Squeeze(a)
+		parseTale(t, "rest", "@150ms done h p1 0,1\n drain g\n drain h\n end").judge(a)
+		if v := lateVerdict(a.Result()); v != oracle.Unknown {
+			t.Fatalf("alone, late is %s", v)
+		}
+		b := toldIn(t, c, "@100ms life g p2 0,1\n done h p2 0,1\n drain g\n drain h\n @160ms end")
+		if !first {
+			a, b = b, a
+		}
+		if err := a.Merge(b); err != nil {
+			t.Fatal(err)
+		}
+		if v := lateVerdict(a.Result()); v != oracle.Unknown {
+			t.Errorf("late is %s", v)
+		}
+	}
+}
+
+func lateVerdict(r oracle.Result) oracle.Verdict {
+	for _, c := range r.Checks {
+		if c.Expr == "late == 0" {
+			return c.Verdict
+		}
+	}
+	return ""
 }

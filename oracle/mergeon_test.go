@@ -1,0 +1,120 @@
+package oracle_test
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/havoqlab/havoq/oracle"
+)
+
+// A merged judge who is told more judges that as one would who was told everything.
+func TestMergedJudgeGoesOn(t *testing.T) {
+	const forgiving = "contract exactly-once forgive=caused\n"
+	tests := []struct{ name, all, a, b, rest string }{
+		{
+			"order", "", "send p1 0..5 back=1", "@100ms send p2 0..5 back=1\n done h p2 0",
+			"@200ms send p1 6 back=1\n deliver g p1 6\n deliver g p1 0..5\n done h p2 2\n done h p2 1\n send p2 6..7 back=1\n done h p2 6,7\n end",
+		}, {
+			"what one of them waits for", "", "send p1 0", "@10ms life h p2 0", "@1s life h p2 1\n @4s life h p2 2\n end",
+		}, {
+			"what one of them knows to be sent never", "", "life g p1 0", "@100ms deliver g p9 100000\n life g p2 0",
+			"@200ms process g p9 100000\n drain g\n end",
+		}, {
+			"a source that tells of no deliveries", "", "send p1 0..3", "@100ms source g table\n send p2 0\n process g p2 0", "@200ms process g p1 0..3\n drain g\n end",
+		}, {
+			"messages that are nobody's", "", "life g p1 0\n deliver g p9 0 damage=foreign\n deliver g p9 0 damage=envelope", "@100ms life g p2 0",
+			"@200ms process g p9 0 damage=foreign\n process g p9 0 damage=envelope\n drain g\n end",
+		}, {
+			"what was hit, and by what",
+			forgiving + "@1ms begin duplicate\n send p1 0\n hit duplicate p1 0 group=h\n done h p1 0,0\n @50ms life g p1 1\n @60ms life a p2 0\n done h p2 0",
+			forgiving + "@1ms begin duplicate\n send p1 0\n hit duplicate p1 0 group=h\n done h p1 0,0\n @50ms life g p1 1",
+			forgiving + "@1ms begin duplicate\n @60ms life a p2 0\n done h p2 0",
+			"@90ms done h p1 0,0,0\n done g p1 0,0\n hit duplicate p1 1 group=a\n done a p1 1,1\n drain g\n drain h\n end",
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			if test.all == "" {
+				test.all = test.a + "\n" + test.b
+			}
+			c := oracle.Config{}
+			if !strings.HasPrefix(test.a, "contract") {
+				c.Contract = oracle.Contract{Delivery: oracle.ExactlyOnce, Order: oracle.OrderKey}
+			}
+			whole := parseTale(t, "rest", test.rest).judge(toldIn(t, c, test.all))
+			for _, pair := range [][2]string{{test.a, test.b}, {test.b, test.a}} {
+				j := toldIn(t, c, pair[0])
+				if err := j.Merge(toldIn(t, c, pair[1])); err != nil {
+					t.Fatal(err)
+				}
+				merged := parseTale(t, "rest", test.rest).judge(j)
+				if d := mergedDiffers(whole, merged); len(d) > 0 {
+					t.Errorf("%s\n%q\n%q", strings.Join(d, "\n"), whole.Reasons, merged.Reasons)
+				}
+				if !reflect.DeepEqual(whole.Outages, merged.Outages) {
+					t.Errorf("outages %+v, of one judge %+v", merged.Outages, whole.Outages)
+				}
+			}
+		})
+	}
+}
+
+// A loss keeps the fault that explains it, whichever number that has, when its page was given up or came back.
+func TestMergedBlame(t *testing.T) {
+	for _, rest := range []string{"", "@50ms process g p1 0\n", "@50ms process g p1 0\n squeeze"} {
+		for _, first := range []bool{true, false} {
+			a := toldIn(t, oracle.Config{}, "@10ms fault stop\n send p1 0..2\n done g p1 0,2\n @20ms healed stop")
+			oracle.Squeeze(a)
+			parseTale(t, "rest", strings.TrimSuffix(rest, " squeeze")).judge(a)
+			if strings.HasSuffix(rest, "squeeze") {
+				oracle.Squeeze(a)
+			}
+			b := toldIn(t, oracle.Config{}, "fault pause\n life g p2 0\n healed pause\n @30s fault kill\n healed kill\n @40s drain g\n end")
+			if !first {
+				a, b = b, a
+			}
+			if err := a.Merge(b); err != nil {
+				t.Fatal(err)
+			}
+			var found []string
+			for _, f := range a.Result().Faults {
+				found = append(found, fmt.Sprintf("%s %d", f.Name, f.Anomalies[oracle.Lost]))
+			}
+			if got := strings.Join(found, ", "); got != "pause 0, stop 1, kill 0" {
+				t.Errorf("after %q: %s", rest, got)
+			}
+		}
+	}
+}
+
+// What both were told of is one, and what one of them was told of twice is two.
+func TestMergedSources(t *testing.T) {
+	a := toldIn(t, oracle.Config{}, "source g table blind=late\n source - topic\n life g p1 0\n end")
+	b := toldIn(t, oracle.Config{}, "source - log\n source - topic\n source - topic\n source g table blind=late\n end")
+	if err := a.Merge(b); err != nil {
+		t.Fatal(err)
+	}
+	want := []oracle.Source{{Name: "log", Blind: []string{}}, {Name: "table", Group: "g", Blind: []string{"late"}},
+		{Name: "topic", Blind: []string{}}, {Name: "topic", Blind: []string{}}}
+	if got := a.Result().Sources; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, expected %+v", got, want)
+	}
+}
+
+// Merged, they keep no more than one may.
+func TestMergedMemory(t *testing.T) {
+	j := ofMany(1, 300_000, true, true)
+	for p := range uint32(3) {
+		if err := j.Merge(ofMany(2+p, 300_000, true, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if over := oracle.OverMemory(j); over > 0 {
+		t.Errorf("%d bytes too much", over)
+	}
+	if c := j.Result().Counts; c.Processed != 1_200_000 {
+		t.Errorf("%+v", c)
+	}
+}
