@@ -123,7 +123,7 @@ func (a *account) loadReads(p *page, s *share) *reads {
 	if uint64(len(s.old)) <= p.number || !s.old[p.number].told {
 		return nil
 	}
-	a.reads.faults = nil
+	a.reads.faults, a.reads.last = nil, 0
 	a.judge.restoreGot(p.top, &a.reads, &s.old[p.number])
 	return &a.reads
 }
@@ -212,7 +212,7 @@ func (a *account) ordinary(n int64, responsible bool) {
 }
 
 // receive judges what came to the group and was never told to be sent.
-func (a *account) receive(p *page, i int, r *got, g *group) {
+func (a *account) receive(p *page, i int, r *got, g *group, end int64) {
 	if r.nothing() {
 		return
 	}
@@ -220,7 +220,7 @@ func (a *account) receive(p *page, i int, r *got, g *group) {
 		a.vague++
 		return
 	}
-	a.found(Unexpected, Window{r.at, r.at}, p.identity(a.judge.run, i), g)
+	a.found(Unexpected, Window{r.at, end}, p.identity(a.judge.run, i), g)
 }
 
 // earliest is the first delivery, in the group, of the page's messages, as far as they were sent.
@@ -251,8 +251,12 @@ func (a *account) messages(p *page, s *share, r *reads, behind int64, begun, res
 		if r != nil {
 			g = &r.records[i]
 		}
+		end := g.at // of when it came, as far as is known
+		if r != nil && p.stale {
+			end = max(end, r.last)
+		}
 		if m.flags&sentInvoked == 0 {
-			a.receive(p, i, g, s.group)
+			a.receive(p, i, g, s.group, end)
 			continue
 		}
 		earlier := begun
@@ -266,7 +270,7 @@ func (a *account) messages(p *page, s *share, r *reads, behind int64, begun, res
 		}
 		switch state := m.state(); {
 		case state == queue.Failed && (g.deliveries > 0 || worked):
-			a.found(FailedButDelivered, Window{m.at, g.at}, p.identity(a.judge.run, i), s.group)
+			a.found(FailedButDelivered, Window{m.at, end}, p.identity(a.judge.run, i), s.group)
 		case state == queue.Unknown && g.processed > 0:
 			a.counts.DoubtProcessed++
 		case state == queue.OK && responsible:

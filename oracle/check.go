@@ -163,6 +163,9 @@ func (c check) judge(a *account) (result Check) {
 		broken -= n.Caused
 	}
 	if broken > 0 {
+		if c.anomaly == Reordered && a.judge.unordered > 0 || c.anomaly == Late && a.judge.untimed > 0 {
+			result.Value = "at least " + result.Value
+		}
 		result.Verdict = Fail
 		return result
 	}

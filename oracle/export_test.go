@@ -58,6 +58,6 @@ func Forget(j *Judge, id queue.Identity) {
 // Squeeze gives up all pages that can be, as a judge without memory would.
 func Squeeze(j *Judge) {
 	for n := len(j.memory.queue) - j.memory.head; n > 0; n-- {
-		j.giveUpOldest()
+		j.giveUpOldest(true)
 	}
 }

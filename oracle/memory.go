@@ -9,6 +9,9 @@ import "unsafe"
 const (
 	// defaultMemory is about 200,000 messages of one group.
 	defaultMemory = 1 << 23
+	// hardFactor is how far beyond the budget memory may grow before pages go that are still being written: the last one of each
+	// track. It is for histories of thousands of tracks.
+	hardFactor = 64
 	// tries is how many pages are looked at for one that can be given up, when a new one is needed.
 	tries = 8
 
@@ -30,7 +33,7 @@ type memory struct {
 func (j *Judge) newPage(t *track, number uint64) *page {
 	m := &j.memory
 	for n := 0; m.used+pageBytes > m.limit && n < tries && m.head < len(m.queue); n++ {
-		j.giveUpOldest()
+		j.giveUpOldest(m.used > hardFactor*m.limit)
 	}
 	var p *page
 	if n := len(m.pages); n > 0 {
@@ -68,25 +71,27 @@ func (m *memory) push(p *page) {
 	m.queue = append(m.queue, p)
 }
 
-// giveUpOldest gives up the oldest page, or puts it off if something on it is still under way.
-func (j *Judge) giveUpOldest() {
+// giveUpOldest gives up the oldest page, or puts it off if something on it is still under way; hard: that it may still be written
+// does not count.
+func (j *Judge) giveUpOldest(hard bool) {
 	m := &j.memory
 	p := m.queue[m.head]
 	m.queue[m.head] = nil
 	m.head++
-	if !j.giveUp(p) {
+	if !j.giveUp(p, hard) {
 		m.push(p)
 	}
 }
 
 // giveUp gives up a page if it can be; false: not yet.
-func (j *Judge) giveUp(p *page) bool {
+func (j *Judge) giveUp(p *page, hard bool) bool {
 	t := p.track
+	written := t.next <= (p.number+1)<<pageBits // more of it may be sent
 	switch {
+	case !t.passed(p), written && !hard, !p.stale && p.number != t.first:
+		return false
 	case p.stale:
 		delete(t.back, p.number)
-	case p.number != t.first || !t.passed(p):
-		return false
 	}
 	j.compact(p)
 	if !p.stale {
@@ -127,7 +132,7 @@ func (m *memory) free(p *page) {
 		if r != nil {
 			m.used -= readsBytes
 			clear(r.records[:p.top])
-			r.earliest, r.faults = 0, nil
+			r.earliest, r.last, r.faults = 0, 0, nil
 			m.reads = append(m.reads, r)
 		}
 	}

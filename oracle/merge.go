@@ -218,6 +218,6 @@ func compareNumbers(a, b uint64) int {
 // makeRoom gives up what is too much for the memory of one.
 func (j *Judge) makeRoom() {
 	for n := len(j.memory.queue) - j.memory.head; n > 0 && j.memory.used > j.memory.limit; n-- {
-		j.giveUpOldest()
+		j.giveUpOldest(j.memory.used > hardFactor*j.memory.limit)
 	}
 }

@@ -18,6 +18,7 @@ type oldSent struct {
 // oldGot is what is left of a page in one group.
 type oldGot struct {
 	at    int64 // the first delivery
+	to    int64 // the last first delivery
 	odd   []uint16
 	claim uint32 // of the deliveries, if it is the same of all
 	told  bool   // false: nothing was got
@@ -231,7 +232,7 @@ func (p *page) bounds() (lo, hi int64) {
 
 func (j *Judge) compactGot(p *page, s *share, r *reads) oldGot {
 	if first := &r.records[0]; r.earliest != 0 && first.done() && first.deliveries > 0 && r.alike(p.top) {
-		old := oldGot{told: true, at: r.earliest, claim: first.claim}
+		old := oldGot{told: true, at: r.earliest, to: r.latest(p.top), claim: first.claim}
 		if state := first.pack(); state != usualGot {
 			old.odd = []uint16{0, uint16(state), uint16(state >> 16), 0}
 		}
@@ -253,7 +254,7 @@ func (j *Judge) compactGot(p *page, s *share, r *reads) oldGot {
 		if g.nothing() {
 			continue
 		}
-		old.at = min(old.at, g.at)
+		old.at, old.to = min(old.at, g.at), max(old.to, g.at, r.last)
 		if g.deliveries > 0 && m.flags&sentInvoked != 0 {
 			inner = min(inner, g.at)
 		}
@@ -269,6 +270,17 @@ func (j *Judge) compactGot(p *page, s *share, r *reads) oldGot {
 	}
 	old.odd = pack(j.states[:p.top], usualGot, claims)
 	return old
+}
+
+// latest is the last first delivery.
+func (r *reads) latest(top int) int64 {
+	last := r.last
+	for i := range r.records[:top] {
+		if at := r.records[i].at; at > last {
+			last = at
+		}
+	}
+	return last
 }
 
 // alike says that of all messages the same is known.
@@ -353,7 +365,7 @@ func (j *Judge) restoreSent(p *page, old *oldSent) {
 // restoreGot fills in cleared reads.
 func (j *Judge) restoreGot(top int, r *reads, old *oldGot) {
 	claims := unpack(old.odd, j.states[:top], usualGot)
-	r.earliest = old.at
+	r.earliest, r.last = old.at, old.to
 	run, n := claimRun{top, old.claim}, 0
 	for i, s := range j.states[:top] {
 		g := &r.records[i]

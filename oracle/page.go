@@ -97,6 +97,7 @@ type page struct {
 // reads is what a group has of a page.
 type reads struct {
 	earliest int64    // the first first delivery of a message that was sent; 0: none
+	last     int64    // stale: the last first delivery
 	faults   []uint16 // stale: what explains that a message is missing, see old.go
 	records  [pageSize]got
 }
