@@ -338,3 +338,26 @@ func lateVerdict(r oracle.Result) oracle.Verdict {
 	}
 	return ""
 }
+
+// Whoever saw something after the drain, and whomever it was merged with before: the drain is no proof.
+func TestMergedThree(t *testing.T) {
+	tests := []struct{ name, after, reason string }{
+		{"acked", "@2s send p1 4", "messages were acked after its drain"},
+		{"delivered", "send p1 4\n @2s done g p1 4", "it got messages after its drain"},
+		{"delivered, damaged", "@2s deliver g p1 0 damage=envelope", "it got messages after its drain"},
+	}
+	for _, test := range tests {
+		parts := []string{"life g p1 0..3\n " + test.after + "\n end", "life g p2 0..3\n end", "life g p3 0..3\n @1s drain g\n end"}
+		for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+			j := toldIn(t, oracle.Config{}, parts[order[0]])
+			for _, n := range order[1:] {
+				if err := j.Merge(toldIn(t, oracle.Config{}, parts[n])); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if r := j.Result(); r.Drained || !strings.Contains(strings.Join(r.Reasons, "\n"), test.reason) {
+				t.Errorf("%s %v: %s %q", test.name, order, r.Verdict, r.Reasons)
+			}
+		}
+	}
+}

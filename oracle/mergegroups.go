@@ -116,7 +116,7 @@ func (p proof) with(o proof) proof {
 			p.drained = p.refuted == ""
 		}
 	}
-	p.acked, p.got = max(p.acked, o.acked), max(p.got, o.got)
+	p.got = max(p.got, o.got)
 	return p
 }
 

@@ -27,6 +27,10 @@ func TestMergedJudgeGoesOn(t *testing.T) {
 			"messages that are nobody's", "", "life g p1 0\n deliver g p9 0 damage=foreign\n deliver g p9 0 damage=envelope", "@100ms life g p2 0",
 			"@200ms process g p9 0 damage=foreign\n process g p9 0 damage=envelope\n drain g\n end",
 		}, {
+			"an ack after the drain", "", "life g p1 0", "@100ms life g p2 0\n drain g", "@200ms send p1 1\n end",
+		}, {
+			"a drain, and what waited for nothing", "", "life g p1 0\n send p1 1", "@100ms life g p2 0\n drain g", "@9s end",
+		}, {
 			"what was hit, and by what",
 			forgiving + "@1ms begin duplicate\n send p1 0\n hit duplicate p1 0 group=h\n done h p1 0,0\n @50ms life g p1 1\n @60ms life a p2 0\n done h p2 0",
 			forgiving + "@1ms begin duplicate\n send p1 0\n hit duplicate p1 0 group=h\n done h p1 0,0\n @50ms life g p1 1",

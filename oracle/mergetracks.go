@@ -221,6 +221,9 @@ func (m *merger) reads(p, q *page, g *group) {
 			a.arrived(r.at)
 		}
 	}
+	if b != nil {
+		a.last = max(a.last, b.last)
+	}
 	if b != nil && b.faults != nil {
 		if a.faults == nil {
 			a.faults = make([]uint16, pageSize)
