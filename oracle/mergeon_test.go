@@ -27,6 +27,14 @@ func TestMergedJudgeGoesOn(t *testing.T) {
 			"messages that are nobody's", "", "life g p1 0\n deliver g p9 0 damage=foreign\n deliver g p9 0 damage=envelope", "@100ms life g p2 0",
 			"@200ms process g p9 0 damage=foreign\n process g p9 0 damage=envelope\n drain g\n end",
 		}, {
+			"what is reserved and what is sent", "", "reserve p1 0 10\n reserve p1 10 10", "@100ms life g p1 0..3",
+			"@200ms life g p1 4\n deliver g p1 19\n drain g",
+		}, {
+			"lag as in the baseline",
+			"phase baseline\n send p1 0..149\n @500ms send p2 0..149\n @1s phase chaos\n fault kill",
+			"phase baseline\n send p1 0..149\n @1s phase chaos\n fault kill",
+			"phase baseline\n @500ms send p2 0..149\n @1s phase chaos\n fault kill", "@2s lag g 60\n lag g 10\n healed kill\n end",
+		}, {
 			"an ack after the drain", "", "life g p1 0", "@100ms life g p2 0\n drain g", "@200ms send p1 1\n end",
 		}, {
 			"a drain, and what waited for nothing", "", "life g p1 0\n send p1 1", "@100ms life g p2 0\n drain g", "@9s end",
@@ -57,8 +65,8 @@ func TestMergedJudgeGoesOn(t *testing.T) {
 				if d := mergedDiffers(whole, merged); len(d) > 0 {
 					t.Errorf("%s\n%q\n%q", strings.Join(d, "\n"), whole.Reasons, merged.Reasons)
 				}
-				if !reflect.DeepEqual(whole.Outages, merged.Outages) {
-					t.Errorf("outages %+v, of one judge %+v", merged.Outages, whole.Outages)
+				if !reflect.DeepEqual(whole.Outages, merged.Outages) || !reflect.DeepEqual(whole.Recovery, merged.Recovery) {
+					t.Errorf("outages %+v %+v, of one judge %+v %+v", merged.Outages, merged.Recovery, whole.Outages, whole.Recovery)
 				}
 			}
 		})
