@@ -17,18 +17,31 @@ func TestMergedJudgeGoesOn(t *testing.T) {
 			"order", "", "send p1 0..5 back=1", "@100ms send p2 0..5 back=1\n done h p2 0",
 			"@200ms send p1 6 back=1\n deliver g p1 6\n deliver g p1 0..5\n done h p2 2\n done h p2 1\n send p2 6..7 back=1\n done h p2 6,7\n end",
 		}, {
-			"what one of them waits for", "", "send p1 0", "@10ms life h p2 0", "@1s life h p2 1\n @4s life h p2 2\n end",
+			"what one of them waits for", "", "send p1 0", "@10ms life h p2 0", "@50ms life h p2 1..20\n @4s life h p2 21\n end",
 		}, {
 			"what one of them knows to be sent never", "", "life g p1 0", "@100ms deliver g p9 100000\n life g p2 0",
 			"@200ms process g p9 100000\n drain g\n end",
 		}, {
-			"a source that tells of no deliveries", "", "send p1 0..3", "@100ms source g table\n send p2 0\n process g p2 0", "@200ms process g p1 0..3\n drain g\n end",
+			"a source that tells of no deliveries", "", "send p1 0..3\n life g p3 0", "@100ms source g table\n send p2 0\n process g p2 0", "@200ms process g p1 0..3\n drain g\n end",
 		}, {
 			"messages that are nobody's", "", "life g p1 0\n deliver g p9 0 damage=foreign\n deliver g p9 0 damage=envelope", "@100ms life g p2 0",
 			"@200ms process g p9 0 damage=foreign\n process g p9 0 damage=envelope\n drain g\n end",
 		}, {
 			"what is reserved and what is sent", "", "reserve p1 0 10\n reserve p1 10 10", "@100ms life g p1 0..3",
 			"@200ms life g p1 4\n deliver g p1 19\n drain g",
+		}, {
+			"what is reserved, of one track", "", "reserve p1 0 100000\n send p1 0..3", "@100ms deliver g p1 0", "@200ms deliver g p1 90000",
+		}, {
+			"how far one track got", "", "send p1 0..3", "@100ms deliver g p1 0", "@200ms send p1 65538",
+		}, {
+			"what one of them waits for, of one track", "", "send p1 0..3", "@20ms deliver g p1 0", "@50ms life g p2 0..20\n @4s life g p2 21",
+		}, {
+			"what came early, of one track", "", "reserve p1 0 4000\n send p1 0", "@10ms deliver g p1 3000", "@200ms send p1 1..3000\n drain g\n end",
+		}, {
+			"what is under way, of one track", "", "invoke p1 0", "@10ms deliver g p1 0", "@150ms send p1 1\n @1s ok p1 0",
+		}, {
+			"what groups waited for", "fault kill\n send p1 0\n done h p1 0\n done g p1 0\n @50ms life a p2 0\n done h p2 0",
+			"fault kill\n send p1 0\n done h p1 0\n done g p1 0", "fault kill\n @50ms life a p2 0\n done h p2 0", "@90ms drain g\n end",
 		}, {
 			"lag as in the baseline",
 			"phase baseline\n send p1 0..149\n @500ms send p2 0..149\n @1s phase chaos\n fault kill",
@@ -64,6 +77,9 @@ func TestMergedJudgeGoesOn(t *testing.T) {
 				merged := parseTale(t, "rest", test.rest).judge(j)
 				if d := mergedDiffers(whole, merged); len(d) > 0 {
 					t.Errorf("%s\n%q\n%q", strings.Join(d, "\n"), whole.Reasons, merged.Reasons)
+				}
+				if !reflect.DeepEqual(whole.Clients, merged.Clients) {
+					t.Errorf("%+v, of one judge %+v", merged.Clients, whole.Clients)
 				}
 				if !reflect.DeepEqual(whole.Outages, merged.Outages) || !reflect.DeepEqual(whole.Recovery, merged.Recovery) {
 					t.Errorf("outages %+v %+v, of one judge %+v %+v", merged.Outages, merged.Recovery, whole.Outages, whole.Recovery)
@@ -128,5 +144,27 @@ func TestMergedMemory(t *testing.T) {
 	}
 	if c := j.Result().Counts; c.Processed != 1_200_000 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// Of a track that both saw, order is not judged any more, neither what came before nor what comes.
+func TestMergedOrderIsLeft(t *testing.T) {
+	const contract = "contract at-least-once order=key\n"
+	for _, first := range []bool{true, false} {
+		a := toldIn(t, oracle.Config{}, contract+"send p1 0..5 back=1\n deliver g p1 5\n deliver g p1 3")
+		b := toldIn(t, oracle.Config{}, contract+"@1s deliver h p1 0")
+		if n := a.Result().Anomalies[oracle.Reordered].Total; n != 1 {
+			t.Fatalf("%d reordered", n)
+		}
+		if !first {
+			a, b = b, a
+		}
+		if err := a.Merge(b); err != nil {
+			t.Fatal(err)
+		}
+		r := parseTale(t, "rest", "@2s deliver g p1 2\n send p1 6 back=1\n deliver g p1 6").judge(a)
+		if r.Anomalies[oracle.Reordered].Total != 0 || !strings.Contains(strings.Join(r.Reasons, "\n"), "the order of 6 messages is not known") {
+			t.Errorf("%+v %q", r.Anomalies, r.Reasons)
+		}
 	}
 }

@@ -141,6 +141,7 @@ func TestDeliveriesMerged(t *testing.T) {
 		}
 		c := oracle.Config{Contract: s.contract}
 		whole := judgeWith(c, s.events)
+		c.Memory = rapid.SampledFrom([]int64{0, 1}).Draw(t, "memory")
 		n, seed := rapid.IntRange(2, 3).Draw(t, "parts"), rapid.Uint64().Draw(t, "merging")
 		var orders [2]oracle.Result
 		for i := range orders {
@@ -150,13 +151,13 @@ func TestDeliveriesMerged(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := sidesDiffer(whole, merged, true, false); len(d) > 0 {
+			if d := sidesDiffer(whole, merged, true, c.Memory > 0); len(d) > 0 {
 				t.Fatalf("%s\n%q\n%q\n%s", strings.Join(d, "\n"), whole.Reasons, merged.Reasons, story(s.events))
 			}
 			orders[i] = merged
 		}
 		merged := orders[0]
-		if a, b := totals(orders[0]), totals(orders[1]); a != b {
+		if a, b := totals(orders[0]), totals(orders[1]); a != b || c.Memory == 0 && !slices.Equal(merged.Reasons, orders[1].Reasons) {
 			t.Fatalf("%s, and in another order\n%s", a, b)
 		}
 		switch merged.Verdict {
@@ -245,7 +246,8 @@ func TestRunToldToOne(t *testing.T) {
 
 // totals is what does not depend on the order of merges, wherever a repetition was seen.
 func totals(r oracle.Result) string {
-	text := fmt.Sprintf("%+v %s %q", r.Counts, r.Verdict, r.Reasons)
+	r.Counts.OrderedPairs = 0 // a judge without memory does not know
+	text := fmt.Sprintf("%+v %s", r.Counts, r.Verdict)
 	for _, name := range oracle.Names() {
 		text += fmt.Sprintf(" %d %s", r.Anomalies[name].Total, name)
 	}
