@@ -78,13 +78,29 @@ func printCounts(w io.Writer, res *result.Result) {
 	if c.NotSent > 0 {
 		fmt.Fprintf(w, " (not sent: %s)", number(c.NotSent))
 	}
-	fmt.Fprintf(w, "\n  acked %s = processed %s + dead-lettered %s + queued %s + lost %s",
-		number(c.Acked), number(c.Processed), number(c.DeadLettered), number(c.Queued), number(c.Lost))
+	fmt.Fprintf(w, "\n  acked %s", number(c.Acked))
+	if expected := c.Processed + c.DeadLettered + c.Queued + c.Lost + c.Unaccounted; expected != c.Acked { // there are several groups
+		fmt.Fprintf(w, ", by all groups together %s", number(expected))
+	}
+	fmt.Fprintf(w, " = processed %s + dead-lettered %s + queued %s + lost %s",
+		number(c.Processed), number(c.DeadLettered), number(c.Queued), number(c.Lost))
 	if c.Unaccounted > 0 {
 		fmt.Fprintf(w, " + not known %s", number(c.Unaccounted))
 	}
 	fmt.Fprintln(w)
+	printSources(w, res)
 	printAnomalies(w, res)
+}
+
+// printSources tells what each source of a user's own application told of.
+func printSources(w io.Writer, res *result.Result) {
+	for _, s := range res.Sources {
+		if s.Group == "" {
+			fmt.Fprintf(w, "  %-20s %s sent\n", s.Name, number(s.Messages))
+			continue
+		}
+		fmt.Fprintf(w, "  %-20s %s processed, %s missing\n", s.Name, number(s.Messages), number(s.Missing))
+	}
 }
 
 // printAnomalies tells what breaks the contract apart from what it does not promise: that is counted, and fails nothing.

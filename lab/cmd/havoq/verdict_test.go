@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -9,33 +8,29 @@ import (
 	"github.com/havoqlab/havoq/oracle"
 )
 
-// What repeated runs say together is told in the story and in JSON alike.
-func TestPooled(t *testing.T) {
-	pools := []result.Pooled{
-		{Scenario: "primary-broker-failure", Runs: 20, Claims: []oracle.Claim{oracle.NewClaim(oracle.Lost, "kill", 0, 20)}},
-		{Scenario: "early-ack", Runs: 3, Claims: []oracle.Claim{oracle.NoClaim(oracle.Lost, "crash", "3 of 20 runs were made, and to stop early is to choose")}},
+// With several groups each message is expected more than once, and each source says what it missed.
+func TestAccountOfSeveralGroups(t *testing.T) {
+	res := &result.Result{
+		Counts: oracle.Counts{Offered: 3750, Acked: 3750, Processed: 7473, Lost: 27},
+		Sources: []result.Source{
+			{Name: "topic orders", Messages: 3750},
+			{Name: "topic invoices", Group: "topic invoices", Messages: 3723, Missing: 27},
+			{Name: "table orders", Group: "table orders", Messages: 3750},
+		},
 	}
-	for _, kind := range []string{"plain", "live"} {
-		out, got, _ := newTestOutput(t, kind)
-		out.pooled(pools)
-		for _, want := range []string{
-			"\n20 runs of primary-broker-failure together\n  chance  0 of 20 kills lost anything: < 16.8 % of kills at 97.5 % (16 more clean ones for < 10 %, 348 for < 1 %)",
-			"\n3 runs of early-ack together\n  chance  Nothing is claimed of the next time: 3 of 20 runs were made",
-		} {
-			if !strings.Contains(got.String(), want) {
-				t.Errorf("%s: no %q in\n%s", kind, want, got)
-			}
-		}
-		for line := range strings.Lines(got.String()) {
-			if len(line) > 120 {
-				t.Errorf("%s: %d columns: %s", kind, len(line), line)
-			}
+	var out strings.Builder
+	printCounts(&out, res)
+	for _, want := range []string{
+		"acked 3,750, by all groups together 7,500 = processed 7,473 + dead-lettered 0 + queued 0 + lost 27",
+		"topic orders         3,750 sent", "topic invoices       3,723 processed, 27 missing", "table orders         3,750 processed, 0 missing",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in:\n%s", want, out.String())
 		}
 	}
-	out, got, _ := newTestOutput(t, "json")
-	out.pooled(pools)
-	var line jsonPooled
-	if err := json.Unmarshal(got.Bytes(), &line); err != nil || line.Kind != "pooled" || len(line.Pooled) != 2 || line.Pooled[0].Claims[0].N != 20 {
-		t.Errorf("%v: %s", err, got)
+	out.Reset()
+	printCounts(&out, &result.Result{Counts: oracle.Counts{Offered: 5, Acked: 5, Processed: 5}})
+	if !strings.Contains(out.String(), "acked 5 = processed 5") {
+		t.Error(out.String())
 	}
 }

@@ -49,7 +49,7 @@ func headline(r *result.Result) string {
 		return "Passed" + expected + ": no promise was broken, and " + heldWords(len(r.Criteria)) + "."
 	case oracle.Fail:
 		if r.Counts.Lost > 0 {
-			first = messages(r.Counts.Lost) + " that the broker had acknowledged " + wasWere(r.Counts.Lost) + " lost"
+			first = messages(r.Counts.Lost) + " that " + lostBy(r) + " " + wasWere(r.Counts.Lost) + " lost"
 		}
 		return sentence("Failed" + expected + ": " + first)
 	case result.Aborted:
@@ -114,10 +114,14 @@ func accountSentence(r *result.Result) string {
 	if !r.Drained || !r.Complete {
 		return text + fmt.Sprintf("; %s of those are known to be processed, and what became of the others is not known.", number(c.Processed))
 	}
-	if c.Lost == 0 {
-		return text + fmt.Sprintf("; %s were processed and none was lost.", number(c.Processed))
+	by := "" // whom
+	if sum := c.Processed + c.DeadLettered + c.Queued + c.Lost + c.Unaccounted; sum != c.Acked {
+		by = " by all groups together"
 	}
-	return text + fmt.Sprintf("; %s were processed and %s lost.", number(c.Processed), number(c.Lost))
+	if c.Lost == 0 {
+		return text + fmt.Sprintf("; %s were processed%s and none was lost.", number(c.Processed), by)
+	}
+	return text + fmt.Sprintf("; %s were processed%s and %s lost.", number(c.Processed), by, number(c.Lost))
 }
 
 // enumerate joins with commas, and "and" before the last.
@@ -226,4 +230,12 @@ func trustHistory(r *result.Result) Trust {
 		return Trust{oracle.Pass, "The history is whole", "from the first event to the run's own end"}
 	}
 	return Trust{oracle.Unknown, "The history breaks off", "the run did not come to its own end"}
+}
+
+// lostBy says what was promised of the messages that were lost.
+func lostBy(r *result.Result) string {
+	if len(r.Sources) > 0 {
+		return "the application was given"
+	}
+	return "the broker had acknowledged"
 }
