@@ -168,3 +168,32 @@ func TestMergedOrderIsLeft(t *testing.T) {
 		}
 	}
 }
+
+// What comes to a track that both saw is late if it was meant to be sent too long ago, whichever of them still knew when.
+func TestMergedDelayGoesOn(t *testing.T) {
+	const contract = "contract at-least-once max-delay=1s\n"
+	for forgot := range 4 { // none, the first, the second, both
+		for _, first := range []bool{true, false} {
+			a := toldIn(t, oracle.Config{}, contract+"@1.5s life g p1 0..3")
+			b := toldIn(t, oracle.Config{}, contract+"@1.6s deliver h p1 0")
+			if forgot&1 != 0 {
+				oracle.Squeeze(a)
+			}
+			if forgot&2 != 0 {
+				oracle.Squeeze(b)
+			}
+			if !first {
+				a, b = b, a
+			}
+			if err := a.Merge(b); err != nil {
+				t.Fatal(err)
+			}
+			if n := parseTale(t, "rest", "@2s deliver h p1 1").judge(a).Anomalies[oracle.Late].Total; n != 0 {
+				t.Errorf("%d late (%d, %v)", n, forgot, first)
+			}
+			if n := parseTale(t, "rest", "@9s deliver h p1 2").judge(a).Anomalies[oracle.Late].Total; n != 1 {
+				t.Errorf("%d late of 1 (%d, %v)", n, forgot, first)
+			}
+		}
+	}
+}
