@@ -28,8 +28,9 @@ type Config struct {
 
 // Server is one running engine. Its methods may be called from any goroutine.
 type Server struct {
-	engine *server.Server
-	log    *logFile
+	engine  *server.Server
+	log     *logFile
+	started chan struct{} // closed when the engine's own start has returned
 }
 
 // Start runs a server and returns when it accepts clients. It takes no signals: the caller decides when to shut down. If the
@@ -48,7 +49,7 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 		return nil, errors.Join(fmt.Errorf("broker %q: configure: %w", opts.ServerName, err), log.close())
 	}
 	engine.SetLoggerV2(log, opts.Debug, opts.Trace, opts.TraceVerbose)
-	s := &Server{engine: engine, log: log}
+	s := &Server{engine: engine, log: log, started: make(chan struct{})}
 	timeout := cfg.ReadyTimeout
 	if timeout <= 0 {
 		timeout = DefaultReadyTimeout
@@ -77,9 +78,8 @@ func parse(text string) (*server.Options, error) {
 func (s *Server) start(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not ready within %s", timeout))
 	defer cancel()
-	started := make(chan struct{})
 	go func() { // ends with the engine's start; Shutdown waits for it, too
-		defer close(started)
+		defer close(s.started)
 		s.engine.Start()
 	}()
 	poll := time.NewTicker(5 * time.Millisecond)
@@ -93,7 +93,7 @@ func (s *Server) start(ctx context.Context, timeout time.Duration) error {
 		case <-poll.C:
 		}
 		select {
-		case <-started: // before that, an open client port may still belong to a start that fails later
+		case <-s.started: // before that, an open client port may still belong to a start that fails later
 			if s.engine.ReadyForConnections(time.Millisecond) {
 				return nil
 			}
@@ -132,6 +132,9 @@ func (s *Server) Engine() *server.Server { return s.engine }
 // server does not stop by itself then; the receiver decides.
 func (s *Server) Failed() <-chan string { return s.log.fatal }
 
+// startPatience is how long a shutdown waits for a start that is under way before it breaks into it.
+const startPatience = 5 * time.Second
+
 // Shutdown hands leadership over, closes the clients and the store, and returns when the server has stopped or ctx is over
 // (and after DefaultReadyTimeout at the latest: a hanging disk can stop the engine from stopping). It may be called more than once.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -140,6 +143,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	stopped := make(chan struct{})
 	go func() { // outlives Shutdown only where the engine hangs, which is then the error returned
 		defer close(stopped)
+		select { // a start that goes on after the shutdown would open the store again
+		case <-s.started:
+		case <-time.After(startPatience):
+		}
 		s.engine.Shutdown()
 		s.engine.WaitForShutdown()
 	}()
