@@ -24,23 +24,20 @@ type posts struct {
 	url       string
 
 	mu     sync.Mutex
-	groups map[string]*postedGroup
+	groups map[string]bool
 	apps   map[string]*postingApp
 	over   bool
 }
 
-type postedGroup struct {
-	missing uint64 // records that did not arrive
-}
-
 // postingApp is one start of one program.
 type postingApp struct {
-	group       string
+	group       string    // "": it has not said yet
 	began, last time.Time // by its own clock
+	missing     uint64    // records that did not arrive
 }
 
 func (o *Observer) listen() (*posts, error) {
-	p := &posts{o: o, groups: map[string]*postedGroup{}, apps: map[string]*postingApp{}}
+	p := &posts{o: o, groups: map[string]bool{}, apps: map[string]*postingApp{}}
 	var err error
 	if p.collector, err = history.NewCollector(history.CollectorConfig{Record: p.take, Logger: o.cfg.Logger}); err != nil {
 		return nil, err
@@ -75,9 +72,7 @@ func (p *posts) take(r history.AppRecord) {
 	a.last = r.At
 	switch r.What {
 	case history.AppGap:
-		if g := p.groups[a.group]; g != nil {
-			g.missing += r.Count
-		}
+		a.missing += r.Count // its first record may say only now whose they are
 	case history.AppProcessed:
 		p.begin(a.group)
 		p.o.book.listed(a.group, strings.Clone(r.ID), false)
@@ -86,10 +81,10 @@ func (p *posts) take(r history.AppRecord) {
 
 // begin announces a group; the caller holds the lock.
 func (p *posts) begin(group string) {
-	if p.groups[group] != nil {
+	if p.groups[group] {
 		return
 	}
-	p.groups[group] = &postedGroup{}
+	p.groups[group] = true
 	p.o.book.open(group)
 	p.o.cfg.Recorder.Record(history.Event{
 		Kind: history.Source, Group: group, Name: group, Detail: strings.Join(blindToDeliveries(), history.Blind),
@@ -102,11 +97,11 @@ func (p *posts) end() (names []string, why map[string]string) {
 	defer p.mu.Unlock()
 	p.over = true
 	why = map[string]string{}
-	for name, g := range p.groups {
+	for name := range p.groups {
 		names = append(names, name)
-		switch killed := p.killed(name); {
-		case g.missing > 0:
-			why[name] = fmt.Sprintf("%d records of %s did not arrive, so that nobody knows what it had processed", g.missing, name)
+		switch missing, killed := p.missing(name), p.killed(name); {
+		case missing > 0:
+			why[name] = fmt.Sprintf("%d records of %s did not arrive, so that nobody knows what it had processed", missing, name)
 		case killed > 0:
 			why[name] = fmt.Sprintf("%s was killed %d times with records that it may not have posted, so that nobody knows what it had "+
 				"processed: give it a file instead, or add observe.output or observe.effect", name, killed)
@@ -114,6 +109,16 @@ func (p *posts) end() (names []string, why map[string]string) {
 	}
 	slices.Sort(names)
 	return names, why
+}
+
+// missing counts the records of a group that did not arrive. Those of a program that never said its group may be any group's.
+func (p *posts) missing(group string) (n uint64) {
+	for _, a := range p.apps {
+		if a.group == group || a.group == "" {
+			n += a.missing
+		}
+	}
+	return n
 }
 
 // killed counts the programs of a group that ended without a word: another one began after their last record, and they have not

@@ -2,6 +2,7 @@ package observe_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,23 @@ func TestAnApplicationThatWasKilled(t *testing.T) {
 	defer cancel()
 	if err := first.Close(late); err == nil { // the run is over
 		t.Error("a record behind the end was taken")
+	}
+}
+
+// Records may be missing before the first that arrives says whose they are.
+func TestTheFirstRecordsDoNotArrive(t *testing.T) {
+	x := collecting(t)
+	line := `{"what":"processed","app":"p1","seq":2,"at":"2026-11-21T10:00:00Z","group":"billing","id":"b"}`
+	res, err := http.Post(x.observer.CollectURL(), "application/x-ndjson", strings.NewReader(line))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _ = res.Body.Close(); res.StatusCode != http.StatusNoContent {
+		t.Fatal(res.Status)
+	}
+	x.drain(t)
+	if ends := x.stories(history.Drain); len(ends) != 1 || ends[0] != "app billing unknown -1" {
+		t.Errorf("ends %q", ends)
 	}
 }
 
