@@ -35,6 +35,7 @@ type reader struct {
 	next    uint64             // position of the next message
 	missed  int64
 	created time.Time // of the stream that was read; zero: none was yet
+	alone   bool      // the stream has this subject only, so that its positions have no holes but for what is gone
 }
 
 var (
@@ -204,6 +205,7 @@ func (r *reader) attach(ctx context.Context) error {
 		return err
 	}
 	r.place(info)
+	r.alone = slices.Equal(info.Config.Subjects, []string{r.subject})
 	r.cons, err = r.conn.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
 		Description:       "havoq reads along",
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
@@ -282,6 +284,9 @@ func (r *reader) take(out []queue.Delivery, batch jetstream.MessageBatch) ([]que
 		r.read++
 		if meta.Sequence.Stream < r.next {
 			continue
+		}
+		if r.alone { // the server passes over what is gone without a word
+			r.missed += int64(meta.Sequence.Stream - r.next)
 		}
 		r.next = meta.Sequence.Stream + 1
 		d := queue.Delivery{Topic: r.topic, Offset: int64(meta.Sequence.Stream), Attempt: 1}

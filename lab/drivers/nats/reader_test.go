@@ -184,6 +184,31 @@ func TestReaderSaysWhatItMissed(t *testing.T) {
 	}
 }
 
+// The server says nothing of messages that are gone before they are asked for.
+func TestReaderSaysWhatItMissedOnTheWay(t *testing.T) {
+	s := run(t, t.TempDir(), -1)
+	js := own(t, addresses(s))
+	str := stream(t, js, jetstream.StreamConfig{Name: "orders", Subjects: []string{"orders"}})
+	publish(t, js, "orders", "0")
+	r := reader(t, connect(t, nats.Config{Servers: addresses(s)}), "orders")
+	defer r.Close(t.Context())
+	if got := readAll(t, r, 1); !slices.Equal(got, []string{"0"}) || r.Missed() != 0 {
+		t.Fatalf("read %q, missed %d", got, r.Missed())
+	}
+	for i := range 9 {
+		publish(t, js, "orders", fmt.Sprint(i+1))
+	}
+	if err := str.Purge(t.Context(), jetstream.WithPurgeSequence(6)); err != nil {
+		t.Fatal(err)
+	}
+	if err := str.DeleteMsg(t.Context(), 8); err != nil {
+		t.Fatal(err)
+	}
+	if got := readAll(t, r, 4); !slices.Equal(got, []string{"5", "6", "8", "9"}) || r.Missed() != 5 {
+		t.Errorf("read %q, missed %d", got, r.Missed())
+	}
+}
+
 // A stream that is deleted and made again begins at 1, and the reader with it.
 func TestReaderOfAStreamThatIsMadeAnew(t *testing.T) {
 	s := run(t, t.TempDir(), -1)
