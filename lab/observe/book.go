@@ -28,7 +28,9 @@ type book struct {
 	held  map[string][]sight  // effects that came before their input, by ID
 	nHeld int
 	own   map[uint64]struct{} // outputs' own IDs
-	cut   int64               // position of the last input message that is judged; 0: no cut yet
+	last  int64               // position of the last input message that was judged
+	cut   int64               // position of the last one that is judged at all; 0: no cut yet
+	older int64               // positions of the input, of before the run, that are not read
 	done  map[string]*tally   // by group
 	gaps  []*gap              // one for each kind of trouble
 	stats counts
@@ -122,6 +124,7 @@ func (b *book) judge(id string, d *queue.Delivery) {
 		return
 	}
 	b.stats.input++
+	b.last = max(b.last, d.Offset)
 	b.news = time.Now()
 	b.cfg.Recorder.Record(history.Event{
 		Kind: history.Invoke, Outcome: queue.OK, Identity: seen.Identity, Attempt: 1, Intended: b.since(d.Timestamp), Offset: d.Offset,
@@ -261,14 +264,14 @@ func (b *book) further(s sight, again bool) bool {
 	return again
 }
 
-// setCut ends what is judged at this position of the input.
+// setCut ends what is judged at this position of the input, or behind what was judged while it was asked for.
 func (b *book) setCut(position int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.cut = max(position, 1)
+	b.cut = max(position, b.last, 1)
 }
 
-// release records what waits still: work on messages that were never sent.
+// release records what waits still: work on messages that were never sent, if all that were sent were seen.
 func (b *book) release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -277,14 +280,18 @@ func (b *book) release() {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	unseen := b.unseen()
 	for _, id := range ids {
 		for _, s := range b.held[id] {
-			if s.old { // somebody did it before
+			switch {
+			case s.old: // somebody did it before
 				b.stats.before++
-				continue
+			case unseen:
+				b.gap(s.group, s.group, orphaned).add(0, "")
+			default:
+				b.stats.unexpected++
+				b.processed(id, s)
 			}
-			b.stats.unexpected++
-			b.processed(id, s)
 		}
 	}
 	clear(b.held)

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -29,7 +30,7 @@ func (o *Observer) Cut(ctx context.Context) error {
 	for {
 		_, last, err := o.input.asker.Bounds(ctx)
 		if err == nil {
-			o.book.setCut(max(last, o.input.read.Load()))
+			o.book.setCut(last)
 			return nil
 		}
 		pause(ctx)
@@ -53,12 +54,12 @@ func (o *Observer) Drain(ctx context.Context, limit time.Duration) Drained {
 	}
 	o.stop() // nothing is read behind this
 	o.watchers.Wait()
-	o.book.release()
 	for _, t := range o.topics() {
 		if n := t.missed.Load(); n > 0 {
 			o.book.lost(o.groupOf(t), t.name, missed, n, "")
 		}
 	}
+	o.book.release()
 	ends := o.ends(d)
 	o.book.tellGaps()
 	for _, e := range ends {
@@ -70,6 +71,7 @@ func (o *Observer) Drain(ctx context.Context, limit time.Duration) Drained {
 // ends are what each group's drain came to.
 func (o *Observer) ends(d Drained) (all []history.Event) {
 	add := func(group, why string) {
+		why = cmp.Or(why, o.book.incomplete(group))
 		e := history.Event{Kind: history.Drain, Group: group, Value: float64(d.Left), Detail: d.Reason}
 		switch {
 		case why != "":

@@ -28,11 +28,11 @@ type broker struct {
 	left    int64 // of the group; -1: cannot say
 	asked   error // what Unfinished says
 	down    error // what everything says
-	missed  int64
+	missed  map[string]int64
 }
 
 func newBroker(topics ...string) *broker {
-	b := &broker{topics: map[string][]queue.Delivery{}, changed: make(chan struct{})}
+	b := &broker{topics: map[string][]queue.Delivery{}, missed: map[string]int64{}, changed: make(chan struct{})}
 	for _, t := range topics {
 		b.topics[t] = []queue.Delivery{}
 	}
@@ -70,6 +70,9 @@ func (b *broker) set(change func()) {
 	change()
 	b.wake()
 }
+
+// gone says that messages have left a topic unread.
+func (b *broker) gone(topic string, n int64) { b.set(func() { b.missed[topic] += n }) }
 
 func (b *broker) Reader(_ context.Context, topic string) (queue.Reader, error) {
 	return &reader{b: b, topic: topic, next: 1}, nil
@@ -121,7 +124,7 @@ func (r *reader) Receive(ctx context.Context, most int) ([]queue.Delivery, error
 func (r *reader) Missed() int64 {
 	r.b.mu.Lock()
 	defer r.b.mu.Unlock()
-	return r.b.missed
+	return r.b.missed[r.topic]
 }
 
 func (r *reader) Unfinished(context.Context, string, int64) (int64, error) {

@@ -2,6 +2,7 @@ package observe
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/havoqlab/havoq/history"
 )
@@ -31,6 +32,7 @@ const (
 	waiting                  // more effects than may wait for their input
 	endless                  // a listing that is too long
 	silent                   // nobody posts
+	orphaned                 // an effect whose input was perhaps not seen
 )
 
 // gap collects one kind of trouble of one source.
@@ -66,6 +68,27 @@ func (g *gap) add(at int64, why string) {
 	if g.n == 1 {
 		g.at, g.why = at, why
 	}
+}
+
+// unseen says that there may be input messages that nobody here knows; the caller holds the lock.
+func (b *book) unseen() bool {
+	return b.older > 0 || slices.ContainsFunc(b.gaps, func(g *gap) bool {
+		return g.group == "" && g.where == b.cfg.Input.Name && g.kind != repeated
+	})
+}
+
+// incomplete says why a group's part may be more than what was told of it; "": it is all.
+func (b *book) incomplete(group string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range b.gaps {
+		switch {
+		case g.group != group:
+		case g.kind == nameless, g.kind == ownless, g.kind == missed, g.kind == tooMany, g.kind == waiting, g.kind == endless:
+			return g.text(b.cfg)
+		}
+	}
+	return ""
 }
 
 // text says it to people, with the remedy.
@@ -105,6 +128,9 @@ func (g *gap) words(cfg Config, example string) string {
 	case waiting:
 		return fmt.Sprintf("%s tells of more than %d messages whose input was not seen: does %s give the ID that %s gives?", g.where, maxHeld,
 			g.group, "observe.input.id")
+	case orphaned:
+		return fmt.Sprintf("%s tells of %d messages that havoq did not see in topic %q, of which it did not see all: whether they were sent "+
+			"is not known", g.where, g.n, cfg.Input.Name)
 	case endless, silent:
 		return fmt.Sprintf("%s%s", g.where, example)
 	default:

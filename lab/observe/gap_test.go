@@ -1,6 +1,7 @@
 package observe_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -35,7 +36,7 @@ func TestGaps(t *testing.T) {
 			[]string{"source table orders 2: ", "table orders has 2 rows without an ID"}, nil,
 		},
 		"messages that were gone": {
-			func(x *trial) { x.set(func() { x.missed = 5 }); x.send("orders", "a") },
+			func(x *trial) { x.gone("orders", 5); x.send("orders", "a") },
 			[]string{"source  5: ", `5 messages left topic "orders" before havoq could read them`}, []string{"sent 0 ok"},
 		},
 		"a listing without an end": {
@@ -63,6 +64,60 @@ func TestGaps(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Nobody is accused of work on what was never sent where not all that was sent was seen, and of a loss where not all work was seen.
+func TestWhatIsNotSeenAccusesNobody(t *testing.T) {
+	for name, c := range map[string]struct {
+		do   func(x *trial)
+		want []string
+	}{
+		"an input that was gone": {
+			func(x *trial) {
+				x.gone("orders", 1)
+				x.send("orders", "b")
+				x.send("invoices", "a", "b")
+				x.table.add("a", "b")
+			},
+			[]string{"sent 0 ok", "topic invoices 0", "table orders 0", "topic invoices ok 0", "table orders ok 0"},
+		},
+		"an input without an ID": {
+			func(x *trial) { x.send("orders", "", "b"); x.send("invoices", "a", "b"); x.table.add("a", "b") },
+			[]string{"sent 0 ok", "topic invoices 0", "table orders 0", "topic invoices ok 0", "table orders ok 0"},
+		},
+		"an output that was gone": {
+			func(x *trial) { x.gone("invoices", 1); x.send("orders", "a"); x.table.add("a") },
+			[]string{"sent 0 ok", "table orders 0", "topic invoices unknown -1", "table orders ok 0"},
+		},
+		"an output and a row without an ID": {
+			func(x *trial) { x.send("orders", "a"); x.send("invoices", ""); x.table.add("") },
+			[]string{"sent 0 ok", "topic invoices unknown -1", "table orders unknown -1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, x *trial) {
+				x.during(t, func() { c.do(x); synctest.Wait() })
+				x.drain(t)
+				x.expect(t, append(account(), history.Drain), c.want...)
+				if len(x.stories(history.Gap)) == 0 {
+					t.Error("no gap is told")
+				}
+			})
+		})
+	}
+}
+
+// What still comes of messages that are too old to be read is not of this run.
+func TestALongPast(t *testing.T) {
+	bubble(t, func(t *testing.T, x *trial) {
+		x.send("orders", slices.Insert(slices.Repeat([]string{"older"}, 100_000), 0, "old")...)
+		x.during(t, func() {
+			x.send("orders", "new")
+			x.send("invoices", "new", "old")
+		})
+		x.drain(t)
+		x.expect(t, account(), "sent 0 ok", "topic invoices 0")
+	})
 }
 
 func TestAnOutputWithoutItsOwnID(t *testing.T) {

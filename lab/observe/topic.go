@@ -58,6 +58,7 @@ func (o *Observer) openTopic(ctx context.Context, what, name string, take func(*
 	from := last + 1
 	if what == "input" {
 		from = max(first, last-before+1)
+		o.book.older = from - first
 	}
 	t.reader.StartAt(from)
 	t.read.Store(from - 1)
