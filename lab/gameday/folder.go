@@ -96,9 +96,10 @@ func (r *run) set() map[string]string {
 	return set
 }
 
-// redact takes the user and the password out of every URL in a text. Nobody who reads a run folder connects anywhere.
+// redact takes the user and the password out of every URL in a text. Nobody who reads a run folder connects anywhere. A single
+// quote may be a part of a password; all else that ends the search may not.
 func redact(text string) string {
-	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"'<>]*@`).ReplaceAllString(text, "${1}***@")
+	return regexp.MustCompile(`([A-Za-z][A-Za-z0-9+.-]*://)[^/\s"<>]*@`).ReplaceAllString(text, "${1}***@")
 }
 
 // roles are the scenario's, with the names that were given for this run.
