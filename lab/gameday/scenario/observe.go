@@ -288,6 +288,10 @@ func (r *reader) checkExternal(s *Scenario, n *node) {
 		r.fail(order, "contract.order", "impossible to see: what your application left in a topic or a table does not tell in which order it "+
 			"was given its messages; leave order out")
 	}
+	if delay := n.get("contract").get("max-delay"); delay != nil {
+		r.fail(delay, "contract.max-delay", "impossible to see: what your application left in a topic or a table is seen when havoq looks, and "+
+			"not when a message came; leave max-delay out")
+	}
 	for i, p := range s.Phases {
 		if p.Load != nil {
 			r.fail(n.get("phases").items[i], indexed("phases", i), "load: the rate is your application's, and havoq cannot change it: remove the step")
