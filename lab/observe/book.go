@@ -53,7 +53,6 @@ type tally struct {
 
 type counts struct {
 	input, early, late, before int64 // judged; of before the run; behind the cut; effects of messages that are not judged
-	unexpected                 int64 // work on what was never sent
 }
 
 func newBook(cfg Config, ids *history.IDs) *book {
@@ -289,7 +288,6 @@ func (b *book) release() {
 			case unseen:
 				b.gap(s.group, s.group, orphaned).add(0, "")
 			default:
-				b.stats.unexpected++
 				b.processed(id, s)
 			}
 		}
