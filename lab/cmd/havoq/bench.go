@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -221,7 +222,8 @@ func (b *benchRun) notOpen(ctx context.Context, err error) error {
 // checkBench refuses to call a figure what was measured over errors.
 func checkBench(res workload.BenchResult, caps queue.Caps) error {
 	if res.Sent == 0 {
-		return failed(fmt.Errorf("bench: %s confirmed nothing: %s", caps.Driver, res.LastError))
+		why := cmp.Or(res.LastError, "no send failed either: measure longer with --for")
+		return failed(fmt.Errorf("bench: %s confirmed nothing: %s", caps.Driver, why))
 	}
 	return nil
 }
