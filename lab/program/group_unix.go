@@ -15,7 +15,9 @@ import (
 type group struct {
 	guard *exec.Cmd
 	life  *os.File // while it is open, havoq lives
-	once  sync.Once
+
+	mu   sync.Mutex
+	dead bool // its number may be another group's by now
 }
 
 // The guard ignores what is meant for the programs beside it. Its read ends only with the pipe.
@@ -44,14 +46,22 @@ func (g *group) join(cmd *exec.Cmd) {
 
 // terminate asks all of the group to end.
 func (g *group) terminate() {
-	_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGTERM) // the guard is there, so the group is
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.dead {
+		_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGTERM) // the guard is there, so the group is
+	}
 }
 
-// kill ends all of the group, once: later the number may be another group's.
+// kill ends all of the group, once.
 func (g *group) kill() {
-	g.once.Do(func() {
-		_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGKILL)
-		_ = g.guard.Wait() // killed
-		_ = g.life.Close()
-	})
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.dead {
+		return
+	}
+	g.dead = true
+	_ = syscall.Kill(-g.guard.Process.Pid, syscall.SIGKILL)
+	_ = g.guard.Wait() // killed
+	_ = g.life.Close()
 }
