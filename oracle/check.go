@@ -176,6 +176,7 @@ func (c check) judge(a *account) (result Check) {
 	}
 	if result.Reason = c.vacuous(a); result.Reason == "" {
 		result.Verdict = Pass
+		result.Value += a.judge.beyond(c.anomaly)
 	}
 	return result
 }

@@ -176,10 +176,11 @@ func (j *Judge) first(c *cursor, r *got, e *history.Event) {
 	if c.reads.earliest == 0 {
 		c.reads.earliest = e.At
 	}
-	if j.careful {
+	if j.careful && !c.group.untimed {
 		j.judgeDelay(m, c.page, e, c.group)
 	}
 	switch {
+	case c.group.unordered:
 	case j.byPartition:
 		j.judgePartition(c.share, c.page, m, e)
 	case m.flags&(sentLinked|sentOld) != 0 || m.flags&sentRoot == 0:

@@ -87,6 +87,7 @@ func doubts() []doubt {
 		{says: `^the history has \d+ events of the unknown kind`},
 		{says: `^the history has \d+ gaps of an unknown kind$`},
 		{says: `^the history has \d+ messages that the recorder could not tell apart`},
+		{says: `^the history has \d+ messages that a source could not tell, or missed$`, beside: "TestGapOfASource"},
 		{says: `^the history has \d+ events of more than 64 groups`, beside: "TestTooManyGroupsIsUnknown"},
 		{says: `^the history has \d+ sends of another run`},
 		{says: `^the history has \d+ sends far beyond their track's sequence`},

@@ -81,15 +81,16 @@ type Judge struct {
 
 // group is what is known of one consumer group.
 type group struct {
-	number    int
-	name      string
-	streams   map[uint16]bool // it got messages of these, from their own topics
-	waiting   int             // tracks with something confirmed that is not delivered
-	gaps      gaps
-	work      int64 // the longest from a delivery to the work on it
-	positions positions
-	blind     []string // anomalies that its sources cannot see
-	sourced   bool     // what it got is told by sources that do not tell of deliveries
+	number             int
+	name               string
+	streams            map[uint16]bool // it got messages of these, from their own topics
+	waiting            int             // tracks with something confirmed that is not delivered
+	gaps               gaps
+	work               int64 // the longest from a delivery to the work on it
+	positions          positions
+	blind              []string // anomalies that its sources cannot see
+	untimed, unordered bool     // they cannot see what is late, or out of order
+	sourced            bool     // what it got is told by sources that do not tell of deliveries
 
 	elsewhere        bool  // it got messages from other topics than their own
 	damaged, foreign int64 // deliveries of unreadable and foreign messages whose work was not told yet
@@ -231,6 +232,8 @@ func (j *Judge) gap(e *history.Event) {
 		j.keysGap += n
 	case history.GapRetries:
 		j.retriesGap += n
+	case history.GapSource:
+		j.malformed["messages that a source could not tell, or missed"] += n
 	case history.GapIdentities:
 		j.malformed["messages that the recorder could not tell apart, and left out"] += n
 	default:

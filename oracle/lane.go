@@ -22,6 +22,7 @@ func (j *Judge) confirmLane(t *track, p *page, m *sent, e *history.Event) {
 	if e.Partition < 0 || m.invoked == math.MaxUint32 {
 		return
 	}
+	m.chain = uint32(e.Partition) + 1 // no chain is needed by key
 	l := t.parts[e.Partition]
 	if l == nil {
 		if len(t.parts) == maxLanes {
@@ -40,7 +41,8 @@ func (j *Judge) confirmLane(t *track, p *page, m *sent, e *history.Event) {
 
 // judgePartition judges the first delivery of a message under order partition.
 func (j *Judge) judgePartition(s *share, p *page, m *sent, e *history.Event) {
-	if m.flags&sentOld != 0 || m.invoked == math.MaxUint32 || m.confirmed == math.MaxUint32 || e.Partition < 0 {
+	if m.flags&sentOld != 0 || m.invoked == math.MaxUint32 || m.confirmed == math.MaxUint32 || e.Partition < 0 ||
+		m.confirmed != 0 && m.chain != uint32(e.Partition)+1 { // or it is a copy: the promise is of where it was confirmed
 		j.unordered++
 		return
 	}

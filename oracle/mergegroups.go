@@ -73,6 +73,7 @@ func (g *group) union(o *group) {
 	g.positions.union(&o.positions)
 	g.sourced = g.sourced || o.sourced
 	g.blind = append(g.blind, o.blind...)
+	g.untimed, g.unordered = g.untimed || o.untimed, g.unordered || o.unordered
 	g.elsewhere = g.elsewhere || o.elsewhere
 	g.damaged += o.damaged
 	g.foreign += o.foreign

@@ -114,7 +114,7 @@ func (j *Judge) firstSendOdd(t *track, p *page, e *history.Event) {
 		p.keepIntended(e.Identity.Seq, e.Intended)
 	}
 	if t.early > 0 {
-		p.tellEarly(e.Identity.Seq)
+		j.tellEarly(p, e)
 	}
 	if t.client == "" {
 		t.client = e.Client
@@ -130,11 +130,26 @@ func (s *sent) begin() {
 	}
 }
 
-// tellEarly notes that a message that came already was sent.
-func (p *page) tellEarly(seq uint64) {
-	for _, g := range p.got {
-		if g != nil && g.records[seq&pageMask].deliveries > 0 {
-			g.arrived(g.records[seq&pageMask].at)
+// tellEarly judges the deliveries of a message that came before it was told that it was sent: what came before it is not known then.
+func (j *Judge) tellEarly(p *page, e *history.Event) {
+	for number, g := range p.got {
+		if g == nil {
+			continue
+		}
+		r := &g.records[e.Identity.Seq&pageMask]
+		if r.deliveries == 0 {
+			continue
+		}
+		g.arrived(r.at)
+		if j.config.Contract.Order != NoOrder {
+			j.unordered++
+		}
+		switch {
+		case !j.careful:
+		case p.stale: // when it came is not kept
+			j.untimed++
+		case r.at-e.Intended > int64(j.config.Contract.MaxDelay):
+			j.found(Late, Window{e.Intended, r.at}, &e.Identity, j.list[number])
 		}
 	}
 }

@@ -40,6 +40,7 @@ func (j *Judge) source(e *history.Event) {
 		}
 		g.sourced = true
 		g.blind = append(g.blind, s.Blind...)
+		g.untimed, g.unordered = slices.Contains(g.blind, Late), slices.Contains(g.blind, Reordered)
 	}
 	j.sources = append(j.sources, s)
 }
@@ -71,4 +72,18 @@ func (j *Judge) blind(anomaly string) *Source {
 // tellsLoss says whether what is missing in the group is lost: not where its source does not tell of losses, and another's does.
 func (j *Judge) tellsLoss(g *group) bool {
 	return !slices.Contains(g.blind, Lost) || j.blind(Lost) != nil
+}
+
+// beyond says whose part of a zero nobody can see.
+func (j *Judge) beyond(anomaly string) string {
+	var names []string
+	for _, s := range j.sources {
+		if slices.Contains(s.Blind, anomaly) {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + " cannot see it)"
 }

@@ -233,6 +233,14 @@ func (j *Judge) makePage(t *track, seq uint64) *page {
 	p := j.find(t, seq)
 	if p == nil {
 		p = j.newPage(t, seq>>pageBits)
+		if p.number < t.first { // it was passed over when room was made for it
+			p.stale = true
+			if t.back == nil {
+				t.back = make(map[uint64]*page)
+			}
+			t.back[p.number] = p
+			return p
+		}
 		for i := p.number - t.first; uint64(len(t.pages)) <= i; {
 			t.pages = append(t.pages, nil)
 		}
