@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -92,7 +93,13 @@ func VerifyHistory(ctx context.Context, h *history.Reader, how VerifyConfig) (*J
 	})
 }
 
+// ErrPart is what a history is that was dumped with a filter: a judge would miss in it what was left out.
+var ErrPart = errors.New("the history is a part of another one")
+
 func (how VerifyConfig) judge(ctx context.Context, h *history.Reader, recorded string, in result.Input) (*Judgement, error) {
+	if part := h.Header().Info[history.Part]; part != "" {
+		return nil, fmt.Errorf("%w, only %s: judge the whole one", ErrPart, part)
+	}
 	look := &inspector{ctx: ctx, reader: h}
 	in.Events, in.Warning, in.Doubts = look.events, h.Warning, look.doubts
 	in.Witnesses, in.SettleTime = how.Witnesses, how.SettleTime

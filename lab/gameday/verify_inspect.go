@@ -78,9 +78,6 @@ func (i *inspector) impossibleTime(n int, e *history.Event) {
 // doubts says why what was read last cannot prove that all is well.
 func (i *inspector) doubts() (why []string) {
 	head := i.reader.Header()
-	if part := head.Info[history.Part]; part != "" {
-		why = append(why, fmt.Sprintf("the history is a part of another one, only %s: judge the whole one", part))
-	}
 	if i.foreign > 0 {
 		why = append(why, fmt.Sprintf("the history is mixed from two runs: it is of run %d, and has %d sends of another one, such as run %d: "+
 			"judge the history of each run alone", head.Run, i.foreign, i.other))
