@@ -89,7 +89,7 @@ func (o *Observer) ends(d Drained) (all []history.Event) {
 		add(out.Group, why)
 	}
 	if e := o.cfg.Effect; e != nil {
-		add(e.Group, "")
+		add(e.Group, o.effect.absent())
 	}
 	if o.posts == nil {
 		return all

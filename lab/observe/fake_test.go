@@ -233,6 +233,17 @@ func (x *trial) drain(t *testing.T) observe.Drained {
 	return d
 }
 
+// drains are the ends of the groups.
+func (x *trial) drains() map[string]history.Event {
+	ends := map[string]history.Event{}
+	for e := range x.told.Events() {
+		if e.Kind == history.Drain {
+			ends[e.Group] = e
+		}
+	}
+	return ends
+}
+
 // stories writes the events of some kinds, without those that only count.
 func (x *trial) stories(kinds ...history.Kind) (out []string) {
 	for e := range x.told.Events() {

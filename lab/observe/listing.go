@@ -22,9 +22,12 @@ type listing struct {
 	mu    sync.Mutex // held while it is listed
 	seed  maphash.Seed
 	seen  map[uint64]uint32 // how often each ID was there, by its hash
-	begun bool              // it was listed at least once
-	over  error             // it cannot be listed any more
-	err   error             // of the last look
+	begun bool              // it was listed at least once, or there was nothing yet
+	found bool              // there was something to list once, were it an empty table
+	yet   error             // of the last look: there was nothing to list
+	looks int
+	over  error // it cannot be listed any more
+	err   error // of the last look
 }
 
 func newListing(o *Observer, e *Effect) *listing {
@@ -60,6 +63,7 @@ func (l *listing) before(ctx context.Context) error {
 func (l *listing) list(parent context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeoutCause(parent, l.effect.Timeout, fmt.Errorf("no listing within %s", l.effect.Timeout))
 	defer cancel()
+	l.looks++
 	var news []string
 	now, rows := make(map[uint64]uint32, len(l.seen)), 0
 	err := l.effect.List(ctx, func(id string) error {
@@ -73,6 +77,7 @@ func (l *listing) list(parent context.Context) ([]string, error) {
 		return nil
 	})
 	if errors.Is(err, ErrNothingYet) {
+		l.yet = err
 		return nil, nil
 	}
 	if err != nil {
@@ -81,6 +86,7 @@ func (l *listing) list(parent context.Context) ([]string, error) {
 		}
 		return nil, err
 	}
+	l.found, l.yet = true, nil
 	for hash, n := range now {
 		l.seen[hash] = max(l.seen[hash], n)
 	}
@@ -109,6 +115,21 @@ func (l *listing) look(ctx context.Context) error {
 		l.book.listed(l.effect.Group, id, old)
 	}
 	return nil
+}
+
+// absent says why what is listed cannot show that anything is missing: it is not there; "": it is.
+func (l *listing) absent() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.yet == nil {
+		return ""
+	}
+	never := "was never there"
+	if l.found {
+		never = "was there, and is no more"
+	}
+	return fmt.Sprintf("%s %s (%d looks; the last: %v), so that what it does not list may have been done all the same: let observe.effect name "+
+		"what your application writes; a path there is seen from the scenario file", l.effect.Group, never, l.looks, l.yet)
 }
 
 // run looks until ctx ends. A look that fails is made again: while the application is down, there may be nothing to look at.

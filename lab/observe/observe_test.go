@@ -3,6 +3,7 @@ package observe_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -343,4 +344,39 @@ func TestConfig(t *testing.T) {
 			t.Errorf("opened without a broker: %v", err)
 		}
 	})
+}
+
+// A file that the application never wrote proves no loss, whatever the broker says; it accuses nobody beside it either.
+func TestWhatWasNeverThereProvesNoLoss(t *testing.T) {
+	missing := fmt.Errorf("%w: the file ./nope.db is not there", observe.ErrNothingYet)
+	for name, c := range map[string]struct {
+		first, then error
+		want        string
+	}{
+		"never there": {missing, missing, "was never there ("},
+		"gone again":  {nil, missing, "was there, and is no more ("},
+		"late":        {missing, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, x *trial) {
+				x.table.fail(c.first)
+				x.during(t, func() { x.send("orders", "a"); x.send("invoices", "a") })
+				x.table.fail(c.then)
+				d := x.drain(t)
+				ends := x.drains()
+				if e := ends["topic invoices"]; !d.Proven || e.Outcome != queue.OK {
+					t.Errorf("drained: %+v, invoices: %+v", d, e)
+				}
+				e := ends["table orders"]
+				if proven := e.Outcome == queue.OK; proven != (c.want == "") || !strings.Contains(e.Detail, c.want) {
+					t.Errorf("the table's end: %+v", e)
+				}
+				for _, part := range []string{"./nope.db", "looks", "seen from the scenario file"} {
+					if c.want != "" && !strings.Contains(e.Detail, part) {
+						t.Errorf("%q does not say %q", e.Detail, part)
+					}
+				}
+			})
+		})
+	}
 }

@@ -130,7 +130,7 @@ func (l SQL) open() (*sql.DB, error) {
 	}
 	if path, ok := strings.CutPrefix(l.Database, "sqlite:"); ok {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%w: the file is not there", ErrNothingYet)
+			return nil, fmt.Errorf("%w: the file %s is not there", ErrNothingYet, path)
 		}
 		options := url.Values{"mode": {"ro"}, "_pragma": {"query_only(1)", fmt.Sprintf("busy_timeout(%d)", timeout.Milliseconds()/2)}}
 		return sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: options.Encode()}).String())
