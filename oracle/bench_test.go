@@ -170,8 +170,20 @@ func (s shape) judge(b *testing.B) {
 	}
 	report(b, n, spent, grown)
 	if s.loss > 0 {
-		b.ReportMetric(float64(grown)/float64(a[oracle.Lost].Total), "B/lost")
+		b.ReportMetric((float64(grown)-float64(s.withoutLoss(n)))/float64(a[oracle.Lost].Total), "B/lost")
 	}
+}
+
+// withoutLoss is the memory of a judge of the same run without its losses: what is beyond it is the price of these.
+func (s shape) withoutLoss(n int) uint64 {
+	s.loss = 0
+	before := heap()
+	j := oracle.New(oracle.Config{})
+	s.start(j)
+	s.run(n, j.Observe)
+	grown := heap() - before
+	runtime.KeepAlive(j)
+	return grown
 }
 
 // BenchmarkSource is what making the events costs in BenchmarkJudge and BenchmarkJudgeClient.

@@ -99,6 +99,30 @@ func TestSelfTestFindsWhatItPlants(t *testing.T) {
 	}
 }
 
+// Where much is late already, what is planted is planted elsewhere.
+func TestSelfTestWhereMuchIsLate(t *testing.T) {
+	late := func() iter.Seq[history.Event] {
+		return func(yield func(history.Event) bool) {
+			for e := range values(20_000, 0, 0, 0)() {
+				if e.Kind == history.Invoke || e.Kind == history.Deliver {
+					e.Intended = e.At
+					if e.Kind == history.Deliver && e.Identity.Seq/200%2 == 1 {
+						e.Intended -= int64(2 * time.Second)
+					}
+				}
+				if !yield(e) {
+					return
+				}
+			}
+		}
+	}
+	c := oracle.Contract{Delivery: oracle.ExactlyOnce, MaxDelay: time.Second}
+	r, got := oracle.JudgeAndTest(oracle.Config{Contract: c}, late)
+	if r.Anomalies[oracle.Late].Total < 9_000 || got.Found != got.Planted || got.Planted != 10 || len(got.Missed) > 0 {
+		t.Errorf("%d late; %+v", r.Anomalies[oracle.Late].Total, got)
+	}
+}
+
 // A history of somebody's own application tells of no deliveries, only of the work.
 func TestSelfTestWithoutDeliveries(t *testing.T) {
 	for _, s := range []shape{{told: 2}, {told: 2, loss: 1}, {told: 2, dup: 5}} {

@@ -2,6 +2,8 @@ package oracle
 
 import (
 	"iter"
+	"slices"
+	"strings"
 
 	"github.com/havoqlab/havoq/history"
 	"github.com/havoqlab/havoq/queue"
@@ -98,7 +100,7 @@ type nursery struct {
 // observe reads the beginning of the run.
 func (n *nursery) observe(events iter.Seq[history.Event]) {
 	n.byID = make(map[queue.Identity]*life)
-	n.choosesGroup(events)
+	n.chooseGroup(events)
 	place := 0
 	for e := range events {
 		if place++; place > victimEvents {
@@ -124,18 +126,21 @@ func (n *nursery) observe(events iter.Seq[history.Event]) {
 	}
 }
 
-// choosesGroup takes the group of the first delivery; where none is seen, of the first work.
-func (n *nursery) choosesGroup(events iter.Seq[history.Event]) {
+// chooseGroup takes the group of the first delivery; where none is seen, that of the first work whose source tells of losses.
+func (n *nursery) chooseGroup(events iter.Seq[history.Event]) {
 	place := 0
+	deaf := make(map[string]bool) // groups whose source does not
 	for e := range events {
 		if place++; place > victimEvents {
 			return
 		}
 		switch {
+		case e.Kind == history.Source && e.Group != "":
+			deaf[e.Group] = slices.Contains(strings.Split(e.Detail, history.Blind), Lost)
 		case e.Kind == history.Deliver:
 			n.group, n.blind = e.Group, false
 			return
-		case e.Kind == history.Processed && !n.blind:
+		case e.Kind == history.Processed && !deaf[e.Group] && !n.blind:
 			n.group, n.blind = e.Group, true
 		}
 	}
@@ -153,6 +158,9 @@ func (l *life) observe(e *history.Event, place int) {
 	case history.Deliver:
 		if l.deliveries++; l.deliveries == 1 {
 			l.delivered, l.at = place, e.At
+			if e.Intended != 0 {
+				l.intended = e.Intended
+			}
 		}
 		l.spoilt = l.spoilt || e.Damage != history.Sound
 	case history.Processed:
@@ -192,10 +200,16 @@ func (n *nursery) link(l *life) {
 	}
 }
 
+// timely says that the message is not late: what was found already would be found no more if it were changed.
+func (n *nursery) timely(l *life) bool {
+	limit := int64(n.contract.MaxDelay)
+	return limit <= 0 || l.at-l.intended <= limit
+}
+
 // choose takes one message for which ok holds; nil: there is none.
 func (n *nursery) choose(ok func(*life) bool) *life {
 	for _, l := range n.list {
-		if !l.used && ok(l) && l.inOrder() {
+		if !l.used && ok(l) && l.inOrder() && n.timely(l) {
 			l.take()
 			return l
 		}
@@ -208,7 +222,7 @@ func (n *nursery) choose(ok func(*life) bool) *life {
 func (n *nursery) pair() (first, second *life, rekey bool) {
 	fits := func(a, b *life) bool {
 		limit := int64(n.contract.MaxDelay)
-		return a != nil && a.clean() && b.clean() && !a.used && !b.used && a.confirmed < b.invoked && a.delivered < b.delivered &&
+		return a != nil && a.clean() && b.clean() && n.timely(a) && n.timely(b) && !a.used && !b.used && a.confirmed < b.invoked && a.delivered < b.delivered &&
 			a.inOrder() && b.inOrder() && (limit == 0 || b.at-a.intended <= limit)
 	}
 	for _, b := range n.list {
