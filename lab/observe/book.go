@@ -24,13 +24,15 @@ type book struct {
 
 	mu    sync.Mutex
 	seed  maphash.Seed
-	aside map[uint64]struct{} // hashes of the IDs that are not judged: of before the run, or behind the cut
-	held  map[string][]sight  // effects that came before their input, by ID
+	aside map[uint64]int64   // IDs that are not judged, by their hashes: the position of the input message, or rowBefore
+	held  map[string][]sight // effects that came before their input, by ID
 	nHeld int
 	own   map[uint64]struct{} // outputs' own IDs
 	last  int64               // position of the last input message that was judged
 	cut   int64               // position of the last one that is judged at all; 0: no cut yet
 	older int64               // positions of the input, of before the run, that are not read
+	first string              // the ID of the first input message that was judged, shortened
+	kept  map[uint64]keptRow  // judged messages, by their sequence numbers, whose IDs had a row before the run
 	done  map[string]*tally   // by group
 	gaps  []*gap              // one for each kind of trouble
 	stats counts
@@ -48,7 +50,10 @@ type sight struct {
 type tally struct {
 	processed map[uint64]struct{} // sequence numbers
 	work      int64
-	optional  bool // a message need not come here
+	optional  bool   // a message need not come here
+	matched   bool   // one of its IDs was that of an input message, were it one that is not judged
+	unmatched int64  // IDs that were of no input message when they came
+	stranger  string // the first of them, shortened
 }
 
 type counts struct {
@@ -57,7 +62,7 @@ type counts struct {
 
 func newBook(cfg Config, ids *history.IDs) *book {
 	b := &book{
-		cfg: cfg, ids: ids, seed: maphash.MakeSeed(), aside: map[uint64]struct{}{}, held: map[string][]sight{},
+		cfg: cfg, ids: ids, seed: maphash.MakeSeed(), aside: map[uint64]int64{}, kept: map[uint64]keptRow{}, held: map[string][]sight{},
 		own: map[uint64]struct{}{}, done: map[string]*tally{}, news: time.Now(),
 	}
 	if out := cfg.Output; out != nil {
@@ -107,8 +112,10 @@ func (b *book) setAside(id string, at int64) {
 		b.gap("", b.cfg.Input.Name, forgotten).add(at, "")
 		return
 	}
-	b.aside[b.hash(id)] = struct{}{}
-	b.stats.before += int64(len(b.held[id]))
+	b.aside[b.hash(id)] = at
+	for _, s := range b.held[id] {
+		b.passedOver(s)
+	}
 	b.unhold(id)
 }
 
@@ -122,6 +129,7 @@ func (b *book) judge(id string, d *queue.Delivery) {
 		b.gap("", b.cfg.Input.Name, repeated).add(d.Offset, "")
 		return
 	}
+	b.begin(id, seen.Identity.Seq, d.Offset)
 	b.stats.input++
 	b.last = max(b.last, d.Offset)
 	b.news = time.Now()
@@ -132,6 +140,7 @@ func (b *book) judge(id string, d *queue.Delivery) {
 	held := b.held[id]
 	b.unhold(id)
 	for _, s := range held {
+		b.done[s.group].matched = true
 		b.processed(id, s)
 	}
 }
@@ -197,20 +206,28 @@ func (b *book) beforeRun(id string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.aside) < maxAside {
-		b.aside[b.hash(id)] = struct{}{}
+		b.aside[b.hash(id)] = rowBefore
 	}
 }
 
 // effect records what came of a message, if that is judged, or keeps it until the message is seen.
 func (b *book) effect(id string, s sight) {
 	if _, known := b.ids.Lookup(0, id); known {
+		b.done[s.group].matched = true
 		b.processed(id, s)
 		return
 	}
-	if _, not := b.aside[b.hash(id)]; not {
+	switch at, not := b.aside[b.hash(id)]; {
+	case !not:
+	case at == rowBefore:
+		b.strange(id, s)
 		b.stats.before++
 		return
+	default:
+		b.passedOver(s)
+		return
 	}
+	b.strange(id, s)
 	if b.nHeld >= maxHeld {
 		b.gap(s.group, s.group, waiting).add(0, "")
 		return
@@ -279,12 +296,14 @@ func (b *book) release() {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)
+	b.doubtRows()
 	unseen := b.unseen()
 	for _, id := range ids {
 		for _, s := range b.held[id] {
 			switch {
 			case s.old: // somebody did it before
 				b.stats.before++
+			case b.done[s.group].strange(): // a doubt of all of them
 			case unseen:
 				b.gap(s.group, s.group, orphaned).add(0, "")
 			default:

@@ -13,7 +13,7 @@ func (b *book) tellGaps() {
 	defer b.mu.Unlock()
 	for _, g := range b.gaps {
 		b.cfg.Recorder.Record(history.Event{
-			Kind: history.Gap, Name: history.GapSource, Group: g.group, Value: float64(g.n), Detail: g.text(b.cfg),
+			Kind: history.Gap, Name: history.GapSource, Group: g.group, Value: float64(g.n), Detail: b.text(g),
 		})
 	}
 	b.gaps = nil
@@ -23,16 +23,18 @@ func (b *book) tellGaps() {
 type trouble uint8
 
 const (
-	nameless  trouble = iota // without an ID
-	repeated                 // with the ID of another one
-	ownless                  // an output without an ID of its own
-	missed                   // gone before it was read
-	tooMany                  // more IDs than are remembered
-	forgotten                // more than are remembered
-	waiting                  // more effects than may wait for their input
-	endless                  // a listing that is too long
-	silent                   // nobody posts
-	orphaned                 // an effect whose input was perhaps not seen
+	nameless   trouble = iota // without an ID
+	repeated                  // with the ID of another one
+	ownless                   // an output without an ID of its own
+	missed                    // gone before it was read
+	tooMany                   // more IDs than are remembered
+	forgotten                 // more than are remembered
+	waiting                   // more effects than may wait for their input
+	endless                   // a listing that is too long
+	silent                    // nobody posts
+	orphaned                  // an effect whose input was perhaps not seen
+	stranger                  // no ID of a group is one of the input
+	keptBefore                // a row of before the run has the ID of a message
 )
 
 // gap collects one kind of trouble of one source.
@@ -84,15 +86,24 @@ func (b *book) incomplete(group string) string {
 	for _, g := range b.gaps {
 		switch {
 		case g.group != group:
-		case g.kind == nameless, g.kind == ownless, g.kind == missed, g.kind == tooMany, g.kind == waiting, g.kind == endless:
-			return g.text(b.cfg)
+		case g.kind == nameless, g.kind == ownless, g.kind == missed, g.kind == tooMany, g.kind == waiting, g.kind == endless,
+			g.kind == stranger, g.kind == keptBefore:
+			return b.text(g)
 		}
 	}
 	return ""
 }
 
-// text says it to people, with the remedy.
-func (g *gap) text(cfg Config) string {
+// text says it to people, with the remedy; the caller holds the lock.
+func (b *book) text(g *gap) string {
+	switch g.kind {
+	case stranger:
+		return b.strangerText(g)
+	case keptBefore:
+		return fmt.Sprintf("%s had rows before the run with the IDs of %d messages of this run, and no further ones (the first at position %d: "+
+			"%q), so that whether they were processed is not known: begin with an empty one, or with IDs that were never used", g.where, g.n,
+			g.at, g.why)
+	}
 	example := ""
 	if g.at > 0 {
 		example = fmt.Sprintf(" (the first at position %d", g.at)
@@ -103,7 +114,23 @@ func (g *gap) text(cfg Config) string {
 	} else if g.why != "" {
 		example = " (" + g.why + ")"
 	}
-	return g.words(cfg, example)
+	return g.words(b.cfg, example)
+}
+
+func (b *book) strangerText(g *gap) string {
+	where, topic := "the column, field or lines that observe.effect lists", b.cfg.Input.Name
+	switch {
+	case b.cfg.Output != nil && g.group == b.cfg.Output.Group:
+		where = fmt.Sprintf("the ID expression %q of observe.output.id", b.cfg.Output.ID)
+	case b.cfg.Effect == nil || g.group != b.cfg.Effect.Group:
+		where = "the ID that your application posts"
+	}
+	if b.stats.input == 0 {
+		return fmt.Sprintf("%s shows %d IDs (the first: %q), and topic %q got no message in the run: is observe.input.topic the one that your "+
+			"application consumes?", g.where, g.n, g.why, topic)
+	}
+	return fmt.Sprintf("none of the %d IDs of %s (the first: %q) is one of the %d of topic %q (the first: %q): does %s give what the ID expression "+
+		"%q of observe.input.id gives?", g.n, g.where, g.why, b.stats.input, topic, b.first, where, b.cfg.Input.ID)
 }
 
 func (g *gap) words(cfg Config, example string) string {
