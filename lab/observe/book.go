@@ -27,14 +27,16 @@ type book struct {
 	aside map[uint64]int64   // IDs that are not judged, by their hashes: the position of the input message, or rowBefore
 	held  map[string][]sight // effects that came before their input, by ID
 	nHeld int
-	own   map[uint64]struct{} // outputs' own IDs
-	last  int64               // position of the last input message that was judged
-	cut   int64               // position of the last one that is judged at all; 0: no cut yet
-	older int64               // positions of the input, of before the run, that are not read
-	first string              // the ID of the first input message that was judged, shortened
-	kept  map[uint64]keptRow  // judged messages, by their sequence numbers, whose IDs had a row before the run
-	done  map[string]*tally   // by group
-	gaps  []*gap              // one for each kind of trouble
+	own   map[uint64]struct{}  // outputs' own IDs
+	last  int64                // position of the last input message that was judged
+	cut   int64                // position of the last one that is judged at all; 0: no cut yet
+	older int64                // positions of the input, of before the run, that are not read
+	first string               // the ID of the first input message that was judged, shortened
+	when  map[uint64]time.Time // when each judged message was seen, by its sequence number; nil where Group ends the drain
+	took  time.Duration        // the longest from there to its work
+	kept  map[uint64]keptRow   // judged messages, by their sequence numbers, whose IDs had a row before the run
+	done  map[string]*tally    // by group
+	gaps  []*gap               // one for each kind of trouble
 	stats counts
 	news  time.Time // when something new was last seen
 }
@@ -51,6 +53,7 @@ type tally struct {
 	processed map[uint64]struct{} // sequence numbers
 	work      int64
 	optional  bool   // a message need not come here
+	beyond    bool   // something of behind the cut was processed
 	matched   bool   // one of its IDs was that of an input message, were it one that is not judged
 	unmatched int64  // IDs that were of no input message when they came
 	stranger  string // the first of them, shortened
@@ -64,6 +67,9 @@ func newBook(cfg Config, ids *history.IDs) *book {
 	b := &book{
 		cfg: cfg, ids: ids, seed: maphash.MakeSeed(), aside: map[uint64]int64{}, kept: map[uint64]keptRow{}, held: map[string][]sight{},
 		own: map[uint64]struct{}{}, done: map[string]*tally{}, news: time.Now(),
+	}
+	if cfg.Group == "" {
+		b.when = map[uint64]time.Time{}
 	}
 	if out := cfg.Output; out != nil {
 		b.done[out.Group] = &tally{processed: map[uint64]struct{}{}, optional: out.Relation == Filtered}
@@ -114,7 +120,7 @@ func (b *book) setAside(id string, at int64) {
 	}
 	b.aside[b.hash(id)] = at
 	for _, s := range b.held[id] {
-		b.passedOver(s)
+		b.passedOver(s, at)
 	}
 	b.unhold(id)
 }
@@ -224,7 +230,7 @@ func (b *book) effect(id string, s sight) {
 		b.stats.before++
 		return
 	default:
-		b.passedOver(s)
+		b.passedOver(s, at)
 		return
 	}
 	b.strange(id, s)
@@ -247,6 +253,9 @@ func (b *book) processed(id string, s sight) {
 	if err != nil {
 		b.gap(s.group, s.group, tooMany).add(0, err.Error())
 		return
+	}
+	if at, known := b.when[seen.Identity.Seq]; known {
+		b.took = max(b.took, time.Since(at))
 	}
 	t := b.done[s.group]
 	_, again := t.processed[seen.Identity.Seq]

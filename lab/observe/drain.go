@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -59,19 +61,23 @@ func (o *Observer) Drain(ctx context.Context, limit time.Duration) Drained {
 			o.book.lost(o.groupOf(t), t.name, missed, n, "")
 		}
 	}
+	doubts := o.byGrace(d)
 	o.book.release()
-	ends := o.ends(d)
+	ends := o.ends(d, doubts)
 	o.book.tellGaps()
 	for _, e := range ends {
 		o.cfg.Recorder.Record(e)
+	}
+	for _, group := range slices.Sorted(maps.Keys(doubts)) {
+		d.Proven, d.Left, d.Reason = false, -1, doubts[group]
 	}
 	return d
 }
 
 // ends are what each group's drain came to.
-func (o *Observer) ends(d Drained) (all []history.Event) {
+func (o *Observer) ends(d Drained, doubts map[string]string) (all []history.Event) {
 	add := func(group, why string) {
-		why = cmp.Or(why, o.book.incomplete(group))
+		why = cmp.Or(why, o.book.incomplete(group), doubts[group])
 		e := history.Event{Kind: history.Drain, Group: group, Value: float64(d.Left), Detail: d.Reason}
 		switch {
 		case why != "":

@@ -228,7 +228,7 @@ func TestTheCutEndsWhatIsJudged(t *testing.T) {
 
 func TestWithoutAGroupTheGraceDecides(t *testing.T) {
 	bubble(t, func(t *testing.T, x *trial) {
-		x.cfg.Group, x.cfg.Grace = "", 7*time.Second
+		x.cfg.Group, x.cfg.Grace, x.cfg.Effect = "", 7*time.Second, nil
 		x.during(t, func() { x.send("orders", "a") })
 		go func() {
 			time.Sleep(5 * time.Second)

@@ -1,5 +1,7 @@
 package observe
 
+import "time"
+
 // rowBefore stands for the position of an ID that is not judged because a listing had it when the run began.
 const rowBefore = -1
 
@@ -13,6 +15,9 @@ type keptRow struct {
 func (b *book) begin(id string, seq uint64, at int64) {
 	if b.stats.input == 0 {
 		b.first = brief(id)
+	}
+	if b.when != nil {
+		b.when[seq] = time.Now()
 	}
 	if b.aside[b.hash(id)] == rowBefore && len(b.kept) < maxAside {
 		b.kept[seq] = keptRow{at, brief(id)}
@@ -28,8 +33,10 @@ func (b *book) strange(id string, s sight) {
 }
 
 // passedOver counts what came of an input message that is not judged; the caller holds the lock.
-func (b *book) passedOver(s sight) {
-	b.done[s.group].matched = true
+func (b *book) passedOver(s sight, at int64) {
+	t := b.done[s.group]
+	t.matched = true
+	t.beyond = t.beyond || b.cut > 0 && at > b.cut
 	b.stats.before++
 }
 
