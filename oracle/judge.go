@@ -19,7 +19,7 @@ type Config struct {
 	// Verbs names the verb of a fault by its name, where the history does not tell. Nil or "": see the package comment.
 	Verbs func(fault string) string
 	// Memory is how many bytes of messages are kept in full: 40 for one in flight or settled lately, and 16 for each further
-	// group. Of messages that everybody is done with, older ones are given up first; see the package comment. 0 means 4 MiB.
+	// group. Of messages that everybody is done with, older ones are given up first; see the package comment. 0 means 2 MiB.
 	Memory int64
 
 	without string // a check that is left out: the tests show that each is needed

@@ -7,8 +7,8 @@ import "unsafe"
 // grows with what is in flight and with what is wrong, and not with the run.
 
 const (
-	// defaultMemory is about 100,000 messages of one group.
-	defaultMemory = 4 << 20
+	// defaultMemory is about 50,000 messages of one group.
+	defaultMemory = 2 << 20
 	// hardFactor is how far beyond the budget memory may grow before pages go that are still being written: the last one of each
 	// track. It is for histories of thousands of tracks.
 	hardFactor = 64
