@@ -98,6 +98,9 @@ func (a *App) check(r *reader, n *node, path string) {
 	if command := n.get("command"); command != nil && command.kind == sequence && (len(a.Command) == 0 || a.Command[0] == "") {
 		r.fail(command, joined(path, "command"), "an empty command: name a program, as in [go, run, ./service]")
 	}
+	if command := n.get("command"); command != nil {
+		r.checkSecretArgs(command, joined(path, "command"), a.Command)
+	}
 	if dir := n.get("dir"); dir != nil && a.Dir == "" {
 		r.fail(dir, joined(path, "dir"), `empty: write ".", or leave it out`)
 	}
@@ -111,11 +114,6 @@ func envName() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_
 // envUse finds ${name}, closed or not.
 func envUse() *regexp.Regexp { return regexp.MustCompile(`\$\{([^}]*)\}?`) }
 
-// envSecret finds the names of variables whose values must not stand in a file that others read.
-func envSecret() *regexp.Regexp {
-	return regexp.MustCompile(`(?i)passw|secret|token|credential|api_?key|private_?key`)
-}
-
 func (e *Env) read(r *reader, n *node, path string) {
 	if n.kind != mapping {
 		r.fail(n, path, `expected names and values, as in { NATS_URL: "${servers}" }, found %s`, n.kind)
@@ -127,15 +125,15 @@ func (e *Env) read(r *reader, n *node, path string) {
 		switch {
 		case !envName().MatchString(en.key):
 			r.failAt(en.at, "%s: %q cannot name a variable: letters, digits and _", path, en.key)
-		case envSecret().MatchString(en.key):
-			r.failAt(en.at, "%s: would stand in every run folder: remove it, and give it to havoq itself (%s=… havoq run); your program "+
-				"inherits it", at, en.key)
+		case secretName().MatchString(en.key):
+			r.failAt(en.at, "%s: %s: remove it, and give it to havoq itself (%s=… havoq run); your program inherits it", at, inEveryRun, en.key)
 		case en.value.kind == other:
 			r.fail(en.value, at, "%s is a number or boolean: quote it, %q", en.value.text, en.value.text)
 		case en.value.kind != text:
 			r.fail(en.value, at, "expected a text, found %s", en.value.kind)
 		default:
 			r.checkUses(en.value, at)
+			r.checkSecretText(en.value, at, en.value.text)
 			(*e)[en.key] = en.value.text
 		}
 	}

@@ -160,16 +160,11 @@ func (e *Effect) check(r *reader, n *node, path string) {
 	if at := n.get("http"); at != nil && at.kind == text {
 		r.checkWebAddress(at, joined(path, "http"), e.HTTP)
 	}
-	if u, err := url.Parse(e.HTTP); err == nil {
-		for key := range u.Query() {
-			if envSecret().MatchString(key) {
-				r.fail(n.get("http"), joined(path, "http"), "%s: would stand in every run folder: write http://user:password@host/path, which havoq "+
-					"leaves out there", key)
-			}
-		}
-	}
 	if at := n.get("ids"); at != nil && at.kind == text && slices.Contains(strings.Split(e.IDs, "."), "") {
 		r.fail(at, joined(path, "ids"), `%q is no path: names with dots between them, "orders.id"`, e.IDs)
+	}
+	if at := n.get("command"); at != nil {
+		r.checkSecretArgs(at, joined(path, "command"), e.Command)
 	}
 	if at := n.get("command"); at != nil && at.kind == sequence && (len(e.Command) == 0 || e.Command[0] == "") {
 		r.fail(at, joined(path, "command"), "an empty command: name a program, as in [my-list, --ids]")
@@ -231,6 +226,7 @@ func (r *reader) checkWebAddress(n *node, at, address string) {
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		r.fail(n, at, "not a web address: write http://host:port/path")
 	}
+	r.checkSecretQuery(n, at, address)
 }
 
 func (c *Collect) check(r *reader, n *node, path string) {

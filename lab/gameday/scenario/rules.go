@@ -98,6 +98,7 @@ func (p *Probe) check(r *reader, n *node, path string) {
 		if _, err := p.Argv(); err != nil {
 			r.fail(at, joined(path, "command"), "%v", err)
 		}
+		r.checkSecretText(at, joined(path, "command"), p.Command)
 		if status := n.get("status"); status != nil {
 			r.fail(status, joined(path, "status"), "is of http probes: a command is good when its exit code is 0")
 		}
