@@ -178,6 +178,9 @@ func (x *external) Drain(ctx context.Context, limit time.Duration) workload.Drai
 		defer cancel()
 	}
 	d := x.observer.Drain(ctx, limit)
+	if n := x.observer.Stats().Late; n > 0 {
+		d.Reason += fmt.Sprintf("; %d later messages are outside the judgement", n)
+	}
 	return workload.DrainResult{Proven: d.Proven, Left: d.Left, Took: d.Took, Reason: d.Reason}
 }
 

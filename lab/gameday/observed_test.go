@@ -26,6 +26,7 @@ type somebodysBroker struct {
 	conn  *nats.Conn
 	shop  queue.Producer
 	serve chan struct{} // closed when the application has ended
+	told  []string      // "drained drained in 2s: …"
 }
 
 func newSomebodysBroker(t *testing.T, options string) *somebodysBroker {
@@ -111,6 +112,9 @@ phases: [ { baseline: 1s } ]
 			return nats.Open(ctx, nats.Config{URL: url, Logger: log})
 		},
 		Progress: func(p gameday.Progress) {
+			if p.Kind != gameday.Tick {
+				b.told = append(b.told, string(p.Kind)+" "+p.Text)
+			}
 			if p.Kind == gameday.PhaseOn {
 				load()
 			}
@@ -181,6 +185,35 @@ func TestOrdersThatCannotBeToldApart(t *testing.T) {
 				t.Errorf("sources %+v", res.Sources)
 			}
 		})
+	}
+}
+
+// An application does not end its work because havoq has seen enough.
+func TestWhatComesBehindTheEnd(t *testing.T) {
+	b := newSomebodysBroker(t, "")
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	res, err := b.observed(func() {
+		go func() {
+			defer close(stopped)
+			tick := time.NewTicker(10 * time.Millisecond)
+			defer tick.Stop()
+			for i := 0; ; i++ {
+				select {
+				case <-stop:
+					return
+				case <-tick.C:
+					b.send(fmt.Sprint("o-", i))
+				}
+			}
+		}()
+	})
+	close(stop)
+	<-stopped
+	if err != nil || res.Verdict != oracle.Pass {
+		t.Errorf("%+v, %v", res, err)
+	}
+	if told := strings.Join(b.told, "\n"); !strings.Contains(told, " later messages are outside the judgement") {
+		t.Errorf("told\n%s", told)
 	}
 }
 

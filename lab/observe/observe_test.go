@@ -120,7 +120,7 @@ func TestWhatWasThereBeforeIsNotJudged(t *testing.T) {
 			x.send("invoices", "under way", "new")
 			x.table.add("under way", "new", "old")
 		})
-		if s := x.observer.Stats(); s.Input != 1 || s.Aside != 2 || s.Before != 3 || s.Lag != 0 {
+		if s := x.observer.Stats(); s.Input != 1 || s.Aside != 2 || s.Late != 0 || s.Before != 3 || s.Lag != 0 {
 			t.Errorf("stats %+v", s)
 		}
 		x.drain(t)
@@ -220,7 +220,7 @@ func TestTheCutEndsWhatIsJudged(t *testing.T) {
 			t.Errorf("drained: %+v", d)
 		}
 		x.expect(t, append(account(), history.Drain), "sent 0 ok", "topic invoices 0", "table orders 0", "topic invoices ok 0", "table orders ok 0")
-		if s := x.observer.Stats(); s.Aside != 1 || s.Before != 2 {
+		if s := x.observer.Stats(); s.Aside != 1 || s.Late != 1 || s.Before != 2 {
 			t.Errorf("stats %+v", s)
 		}
 	})

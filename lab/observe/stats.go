@@ -17,6 +17,7 @@ type Stats struct {
 	Work      int64 `json:"work"`      // what was done, in all groups, repetitions included
 	Lag       int64 `json:"lag"`       // messages that a group is not done with
 	Aside     int64 `json:"aside"`     // input messages that are not judged: of before the run, or behind the cut
+	Late      int64 `json:"late"`      // of these, behind the cut
 	Before    int64 `json:"before"`    // effects of messages that are not judged
 	Held      int64 `json:"held"`      // effects whose input was not seen yet
 }
@@ -27,7 +28,8 @@ func (o *Observer) Stats() Stats {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s := Stats{
-		Input: b.stats.input, Lag: b.lagLocked(), Aside: b.stats.early + b.stats.late, Before: b.stats.before, Held: int64(b.nHeld),
+		Input: b.stats.input, Lag: b.lagLocked(), Aside: b.stats.early + b.stats.late, Late: b.stats.late,
+		Before: b.stats.before, Held: int64(b.nHeld),
 	}
 	s.Processed = s.Input - s.Lag
 	for _, t := range b.done {

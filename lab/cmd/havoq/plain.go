@@ -53,10 +53,18 @@ func (o *plainOutput) progress(p gameday.Progress) {
 	case gameday.Aborted, gameday.LeftOut:
 		o.line(p, p.Text)
 	case gameday.Draining:
-		o.line(p, "drain: no new messages; waiting until every one is processed")
+		o.line(p, o.draining())
 	case gameday.Drained:
 		o.line(p, "    "+p.Text)
 	}
+}
+
+// draining says what is waited for: an application of the user's own goes on sending.
+func (o *plainOutput) draining() string {
+	if o.scenario.Workload.IsExternal() {
+		return "drain: judging what was sent until now; waiting until every one is processed"
+	}
+	return "drain: no new messages; waiting until every one is processed"
 }
 
 func (o *plainOutput) intro(p gameday.Progress) {
