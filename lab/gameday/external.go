@@ -97,7 +97,7 @@ func (r *run) observeConfig(q queue.Readable) (observe.Config, error) {
 	o := s.Observe
 	cfg := observe.Config{
 		Recorder: r.recorder, Run: r.id, Start: r.history.Start(), Queue: q, Group: o.Group, Grace: time.Duration(o.Grace),
-		Fresh: s.Target.Cluster != nil, Logger: r.log,
+		Fresh: s.Target.Cluster != nil, Logger: r.log, Warn: r.warn,
 	}
 	var errs []error
 	expression := func(text string) history.Expression {
@@ -127,6 +127,12 @@ func (r *run) observeConfig(q queue.Readable) (observe.Config, error) {
 		}
 	}
 	return cfg, errors.Join(errs...)
+}
+
+// warn tells people, now and in the history, what will keep the run from being judged.
+func (r *run) warn(text string) {
+	r.note("havoq", text)
+	r.tell(Progress{Kind: Act, Text: "warning: " + text})
 }
 
 func (r *run) lister(e *scenario.Effect) observe.Lister {

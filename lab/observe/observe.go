@@ -59,6 +59,9 @@ type Config struct {
 	// Fresh says that the broker was empty when the run began, so that everything in its topics belongs to it.
 	Fresh  bool
 	Logger *slog.Logger // nil: nobody is told
+	// Warn is told, while the run can still be mended, what will keep its end from being proven. It is called by another goroutine,
+	// and not after Drain or Close. nil: nobody is told.
+	Warn func(text string)
 }
 
 // Topic is a topic and where the ID of its messages is.
@@ -183,6 +186,9 @@ func (o *Observer) Start(ctx context.Context) error {
 		o.watchers.Go(func() { o.effect.run(watching) })
 	}
 	o.watchers.Go(func() { o.sample(watching) })
+	if o.cfg.Warn != nil && o.cfg.Group != "" {
+		o.watchers.Go(func() { o.checkGroup(watching) })
+	}
 	for _, t := range o.topics() {
 		select {
 		case <-t.there:
