@@ -41,8 +41,8 @@ func (o *Observer) checkGroup(ctx context.Context) {
 		case err == nil:
 			return
 		case at >= groupLate:
-			o.cfg.Warn(fmt.Sprintf("observe.group is wrong, or your application does not work: %v, %s after the topic was there; the end of the "+
-				"run will not be proven", err, groupLate))
+			o.cfg.Warn(fmt.Sprintf("observe.group is wrong, or your application does not work: %s after the topic was there, still %v; the end "+
+				"of the run will not be proven", groupLate, err))
 			return
 		default:
 			o.cfg.Warn(fmt.Sprintf("observe.group: %v; this may still come, when your application is up", err))
