@@ -22,6 +22,7 @@ func TestIDsThatAreNoneOfTheInput(t *testing.T) {
 		"another column": {
 			func(x *trial) {
 				x.send("orders", "a", "b")
+				synctest.Wait()
 				x.send("invoices", "a", "b")
 				x.table.add("1", "2", "3")
 			}, "table orders",
@@ -32,7 +33,7 @@ func TestIDsThatAreNoneOfTheInput(t *testing.T) {
 			[]string{"sent 0 ok", "sent 1 ok", "topic invoices 0", "topic invoices 1"},
 		},
 		"another field of the output": {
-			func(x *trial) { x.send("orders", "a"); x.send("invoices", long); x.table.add("a") }, "topic invoices",
+			func(x *trial) { x.send("orders", "a"); synctest.Wait(); x.send("invoices", long); x.table.add("a") }, "topic invoices",
 			[]string{"none of the 1 IDs of topic invoices", strings.Repeat("x", 40) + "…\"", "\"header.id\" of observe.output.id"},
 			[]string{"sent 0 ok", "table orders 0"},
 		},
@@ -41,7 +42,12 @@ func TestIDsThatAreNoneOfTheInput(t *testing.T) {
 			[]string{"topic invoices shows 2 IDs (the first: \"a\"), and topic \"orders\" got no message in the run", "observe.input.topic"}, nil,
 		},
 		"one of them": {
-			func(x *trial) { x.send("orders", "a"); x.send("invoices", "a", "ghost"); x.table.add("a") }, "topic invoices", nil,
+			func(x *trial) {
+				x.send("orders", "a")
+				synctest.Wait()
+				x.send("invoices", "a", "ghost")
+				x.table.add("a")
+			}, "topic invoices", nil,
 			[]string{"sent 0 ok", "topic invoices 0", "table orders 0", "topic invoices 1"},
 		},
 	} {
