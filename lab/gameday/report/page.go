@@ -52,6 +52,8 @@ type page struct {
 	MoreLives int
 	Recovery  table
 	Drains    table
+	Producers table
+	Positions table
 	Log       table
 	Nodes     table
 	MemoryMax string
@@ -113,13 +115,15 @@ func newPage(r *result.Result) *page {
 		Anomalies: newTable("numbers anomalies", anomalyRows(r), "anomaly", "meaning", "total", "caused by a hit", "during a fault", "unexplained"),
 		Recovery: newTable("", recoveryRows(r), "fault", "what", "began", "seen in force after", "hits", "sending back after",
 			"receiving back after", "lag normal after", "seen gone after"),
-		Drains:   newTable("", drainRows(r), "group", "state", "took", "left", "evidence"),
-		Nodes:    newTable("", slices.Concat(nodeRows(r), resourceRows(r)), "process", "time in each state", "times down", "most memory"),
-		Probes:   newTable("", probeRows(r), "probe", "answered well", "failed", "slowest answer"),
-		Log:      logTable(r),
-		Zeros:    newZeros(r),
-		Unproven: clipped(r.Unproven),
-		About:    aboutRows(r), MemoryMax: notKnown,
+		Producers: newTable("", producerRows(r), "producer", "down from", "for"),
+		Positions: newTable("numbers", positionRows(r), "group and partition", "first", "last", "skipped", "backward"),
+		Drains:    newTable("", drainRows(r), "group", "state", "took", "left", "evidence"),
+		Nodes:     newTable("", slices.Concat(nodeRows(r), resourceRows(r)), "process", "time in each state", "times down", "most memory"),
+		Probes:    newTable("", probeRows(r), "probe", "answered well", "failed", "slowest answer"),
+		Log:       logTable(r),
+		Zeros:     newZeros(r),
+		Unproven:  clipped(r.Unproven),
+		About:     aboutRows(r), MemoryMax: notKnown,
 	}
 	if p.Title == "" {
 		p.Title = r.Scenario

@@ -123,6 +123,30 @@ func elapsed(from, to int64) string {
 	return duration(float64(to-from) / 1e9)
 }
 
+// producerRows tells when single producers got nothing through.
+func producerRows(r *result.Result) (rows []row) {
+	for _, o := range r.Clients {
+		name := o.Client
+		if name == "" {
+			name = fmt.Sprintf("number %d", o.Producer)
+		}
+		rows = append(rows, row{clip(name, 80), since(o.From), duration(o.Seconds())})
+	}
+	return rows
+}
+
+// positionRows tells what a group got by the broker's own positions, where it skipped some or went back.
+func positionRows(r *result.Result) (rows []row) {
+	for _, p := range r.Positions {
+		if p.Skipped == 0 && p.Backward == 0 {
+			continue
+		}
+		rows = append(rows, row{clip(p.Group, 80) + fmt.Sprintf(", partition %d", p.Partition), number(p.First), number(p.Last),
+			number(p.Skipped), number(p.Backward)})
+	}
+	return rows
+}
+
 func drainRows(r *result.Result) (rows []row) {
 	for _, d := range r.Drains {
 		state, left := "proven empty", number(int64(d.Left))

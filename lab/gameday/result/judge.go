@@ -125,6 +125,7 @@ func describe(in Input) *Result {
 // add takes over the oracle's judgement.
 func (r *Result) add(o oracle.Result, test oracle.SelfTest) {
 	r.Counts, r.Anomalies, r.Outages, r.Recovery = o.Counts, o.Anomalies, o.Outages, o.Recovery
+	r.Clients, r.Positions = o.Clients, o.Positions
 	r.Witnesses, r.Drained, r.Complete, r.SelfTest = o.Witnesses, o.Drained, o.Complete, test
 	r.Criteria = append(r.Criteria, o.Checks...)
 	for _, f := range o.Faults {

@@ -33,6 +33,8 @@ type Result struct {
 	Counts     oracle.Counts             `json:"counts"`
 	Anomalies  map[string]oracle.Anomaly `json:"anomalies"`
 	Outages    []oracle.Outage           `json:"outages"`
+	Clients    []oracle.Outage           `json:"client_outages,omitempty"` // of single producers, at most 1000
+	Positions  []oracle.Position         `json:"positions,omitempty"`      // what the broker's own positions tell
 	// Drained: every group was proven empty. Complete: the history reaches the run's own end, or its abort.
 	Drained  bool    `json:"drained"`
 	Complete bool    `json:"complete"`
