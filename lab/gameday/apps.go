@@ -191,7 +191,7 @@ func askReady(ctx context.Context, client *http.Client, address string) error {
 // kill ends a program, and all that it started, with kill -9.
 func (a *apps) kill(ctx context.Context, name string) (evidence string, err error) {
 	return a.down(ctx, name, func(p *program.Program) (string, error) {
-		return fmt.Sprintf("process %d and what it had started are gone (SIGKILL)", p.PID()), p.Kill(ctx)
+		return fmt.Sprintf("process %d and its process group are gone (SIGKILL)", p.PID()), p.Kill(ctx)
 	})
 }
 
