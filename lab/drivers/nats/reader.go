@@ -207,7 +207,7 @@ func (r *reader) attach(ctx context.Context) error {
 	r.place(info)
 	r.alone = slices.Equal(info.Config.Subjects, []string{r.subject})
 	r.cons, err = r.conn.js.CreateConsumer(ctx, r.stream, jetstream.ConsumerConfig{
-		Description:       "havoq reads along",
+		Description:       readsAlong,
 		DeliverPolicy:     jetstream.DeliverByStartSequencePolicy,
 		OptStartSeq:       r.next,
 		FilterSubject:     r.subject,
@@ -322,6 +322,9 @@ func (r *reader) Unfinished(ctx context.Context, group string, upTo int64) (int6
 	return left, nil
 }
 
+// readsAlong describes the consumers of readers in the broker.
+const readsAlong = "havoq reads along"
+
 // consumers lists the stream's consumers for a message.
 func (r *reader) consumers(ctx context.Context) string {
 	s, err := r.conn.js.Stream(ctx, r.stream)
@@ -329,9 +332,9 @@ func (r *reader) consumers(ctx context.Context) string {
 		return ""
 	}
 	var names []string
-	for name := range s.ConsumerNames(ctx).Name() {
-		if len(names) < 10 && (r.cons == nil || name != r.cons.CachedInfo().Name) {
-			names = append(names, name)
+	for info := range s.ListConsumers(ctx).Info() {
+		if len(names) < 10 && info.Config.Description != readsAlong { // nobody's group
+			names = append(names, info.Name)
 		}
 	}
 	if len(names) == 0 {

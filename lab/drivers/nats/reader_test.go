@@ -161,7 +161,13 @@ func TestReaderTellsWhatItReads(t *testing.T) {
 	if _, err := r.Receive(ctx, 1); !errors.Is(err, context.Canceled) {
 		t.Errorf("with an ended context: %v", err)
 	}
-	if _, err := r.Unfinished(t.Context(), "biling", 2); err == nil || !strings.Contains(err.Error(), `no consumer "biling"`) {
+	other := reader(t, c, "eu.orders")
+	defer other.Close(t.Context())
+	if ds, err := other.Receive(within(t, 10*time.Second), 1); err != nil || len(ds) != 1 {
+		t.Fatalf("received %v, %v", ds, err)
+	}
+	// Readers are no groups, and none is offered.
+	if _, err := r.Unfinished(t.Context(), "biling", 2); err == nil || !strings.Contains(err.Error(), `no consumer "biling": it has none`) {
 		t.Errorf("a group that is not there: %v", err)
 	}
 }
