@@ -81,13 +81,10 @@ func (g *gaps) success(at int64, more bool) {
 	g.watch.success(at, more)
 }
 
-// tidy makes room for a span, if the ones that are no outages take too much.
+// tidy makes room for a span, if the ones that are no outages take too much; not again when it was in vain.
 func (g *gaps) tidy() {
-	if len(g.long) < maxSpans {
-		return
-	}
-	if real := g.real(g.long, outageFactor*g.median()); len(real) <= maxSpans/2 {
-		g.long = real
+	if len(g.long) == maxSpans && g.dropped == 0 {
+		g.long = g.real(g.long, outageFactor*g.median())
 	}
 }
 
