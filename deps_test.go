@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +17,7 @@ import (
 // its floor, and may import it). This is policy: a build is not fixed by changing it; say why in ARCHITECTURE.md if you must.
 var floors = map[string][][]string{
 	library: {
-		{"queue"},
+		{"queue", "internal"},
 		{"history", "fault"},
 		{"chaos", "oracle", "resilience", "qdelay", "observe"},
 	},
@@ -187,4 +190,23 @@ func list(t *testing.T, module string) []goPackage {
 		}
 	}
 	return packages
+}
+
+// TestNoTestSleeps holds that tests pass time by bubble.Sleep, which refuses to pass real time.
+func TestNoTestSleeps(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		files++
+		source, err := os.ReadFile(path)
+		if at := strings.Index(string(source), "time."+"Sleep("); at >= 0 {
+			t.Errorf("%s:%d sleeps: use bubble.Sleep", path, 1+strings.Count(string(source[:at]), "\n"))
+		}
+		return err
+	})
+	if err != nil || files < 100 {
+		t.Errorf("%d files looked at, %v", files, err)
+	}
 }

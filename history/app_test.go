@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 )
 
@@ -68,7 +69,7 @@ func TestAppToAFile(t *testing.T) {
 			}
 		}
 		records, _ := appRecords(t, path) // each is there as soon as it is told
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		for range 2 {
 			if err := history.AppFrom(ctx).Close(ctx); err != nil {
 				t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 )
 
@@ -89,7 +90,7 @@ func TestABatchIsStampedOnce(t *testing.T) {
 		defer w.Close()
 		for name, r := range map[string]history.Recorder{"memory": m, "tee": history.Tee(m, &oneByOne{}), "writer": w} {
 			before := len(slices.Collect(m.Events()))
-			time.Sleep(time.Second)
+			bubble.Sleep(time.Second)
 			at := m.Now()
 			batch := []history.Event{{Kind: history.Note}, {Kind: history.Note, At: at + 5}, {Kind: history.Note}}
 			history.RecordAll(r, batch)

@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
 )
@@ -82,10 +83,10 @@ func TestLifeOfAMessage(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := q.consumer(t, "orders", "billing")
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		meant := time.Now().Add(-300 * time.Millisecond)
 		queue.Send(ctx, p, queue.Message{ID: "a", Key: "k", Body: []byte("1"), Timestamp: meant}, queue.Message{ID: "b", Key: "k"})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		ds := receive(t, c, 2)
 		q.memory.Record(history.ProcessedEvent(&ds[0], "mine", 7))
 		c.Settle(ctx, queue.Ack(), ds[:1])

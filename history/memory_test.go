@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 )
 
@@ -15,7 +16,7 @@ func TestMemoryStampsAndOrders(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m history.Memory
 		m.Record(history.Event{Kind: history.Note})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		m.Record(history.Event{Kind: history.Note})
 		m.Record(history.Event{Kind: history.Note, At: 5})
 		var got []int64
@@ -35,7 +36,7 @@ func TestMemoryStampsAndOrders(t *testing.T) {
 func TestTeeGivesAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		start := time.Now()
-		time.Sleep(time.Hour)
+		bubble.Sleep(time.Hour)
 		a, b, plain := &history.Memory{Start: start}, &history.Memory{}, &counting{}
 		both := history.Tee(plain, a, b)
 		var recorders sync.WaitGroup

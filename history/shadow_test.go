@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/oracle"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -206,7 +207,7 @@ func faults() map[string]struct {
 		"late": {func() queue.Hooks {
 			return received(func(ds []queue.Delivery) []queue.Delivery {
 				if len(ds) == 2 { // the last two
-					time.Sleep(500 * time.Millisecond)
+					bubble.Sleep(500 * time.Millisecond)
 				}
 				return ds
 			})

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 )
 
@@ -162,11 +163,11 @@ func TestWhatIsRecordedReachesTheSystem(t *testing.T) {
 			w.Record(history.Event{Kind: history.Invoke})
 			w.Record(history.Event{Kind: history.Outcome})
 			n += 2
-			time.Sleep(100*time.Millisecond - 1)
+			bubble.Sleep(100*time.Millisecond - 1)
 			if got := f.events(t); len(got) != n-2 {
 				t.Fatalf("%d events, want %d: written one by one", len(got), n-2)
 			}
-			time.Sleep(time.Nanosecond)
+			bubble.Sleep(time.Nanosecond)
 			synctest.Wait()
 			if got := f.events(t); len(got) != n {
 				t.Fatalf("%d events of %d after 100 ms", len(got), n)
@@ -314,7 +315,7 @@ func TestTimes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &watched{}
 		start := time.Now()
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		w, err := history.NewWriter("watched", f, history.Header{Start: start})
 		if err != nil {
 			t.Fatal(err)
@@ -322,13 +323,13 @@ func TestTimes(t *testing.T) {
 		if !w.Start().Equal(start) || w.Now() != int64(time.Second) {
 			t.Error(w.Start(), w.Now())
 		}
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		w.Record(history.Event{Kind: history.Note})
 		w.Record(history.Event{Kind: history.Note, At: 5})             // before the last: raised
 		w.Record(history.Event{Kind: history.Note, At: 3_000_000_0})   // so is this
 		w.Record(history.Event{Kind: history.Note, At: 3_000_000_000}) // kept
 		w.Record(history.Event{Kind: history.Note})                    // now is before the last
-		time.Sleep(5 * time.Second)
+		bubble.Sleep(5 * time.Second)
 		w.Record(history.Event{Kind: history.Note})
 		if err := w.Close(); err != nil {
 			t.Fatal(err)

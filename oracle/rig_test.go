@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
 )
@@ -129,7 +130,7 @@ func (r *rig) run(ctx context.Context) {
 	synctest.Wait() // all groups exist
 	for i := range r.producers {
 		producers.Go(func() { r.produce(ctx, fmt.Sprint("p", i+1)) })
-		time.Sleep(time.Microsecond)
+		bubble.Sleep(time.Microsecond)
 	}
 	producers.Wait()
 	groups := r.groups
@@ -141,7 +142,7 @@ func (r *rig) run(ctx context.Context) {
 	for _, g := range groups {
 		r.drain(ctx, g)
 	}
-	time.Sleep(10 * time.Second) // what is there, comes
+	bubble.Sleep(10 * time.Second) // what is there, comes
 	stop()
 	consumers.Wait()
 	r.recorder.Record(history.Event{Kind: history.End})
@@ -177,7 +178,7 @@ func (r *rig) produce(ctx context.Context, name string) {
 			})
 		}
 		r.send(ctx, p, batch)
-		time.Sleep(r.pause)
+		bubble.Sleep(r.pause)
 	}
 	if err := p.Close(ctx); err != nil {
 		r.fail(err)
@@ -196,7 +197,7 @@ func (r *rig) send(ctx context.Context, p queue.Producer, batch []queue.Message)
 		if batch = again; len(batch) == 0 {
 			return
 		}
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 	}
 }
 
@@ -216,7 +217,7 @@ func (r *rig) consume(ctx context.Context, group, name string, done map[string]b
 			return false
 		}
 		for i := range ds {
-			time.Sleep(r.busy)
+			bubble.Sleep(r.busy)
 			if r.handle(ctx, c, &ds[i], name, done) {
 				return true
 			}
@@ -249,7 +250,7 @@ func (r *rig) handle(ctx context.Context, c queue.Consumer, d *queue.Delivery, n
 func (r *rig) drain(ctx context.Context, group string) {
 	e := history.Event{Kind: history.Drain, Group: group}
 	for tries, empty := 0, 0; tries < 600 && empty < 3; tries++ {
-		time.Sleep(100 * time.Millisecond)
+		bubble.Sleep(100 * time.Millisecond)
 		d, err := r.queue.Depth(ctx, rigTopic, group)
 		if err != nil {
 			r.fail(err)

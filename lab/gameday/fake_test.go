@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/gameday/result"
 	"github.com/havoqlab/havoq/lab/gameday/scenario"
 	"github.com/havoqlab/havoq/queue"
@@ -63,7 +64,7 @@ func (t *fake) set(ctx context.Context, what, node, to string) (string, error) {
 			return "", err
 		}
 	}
-	time.Sleep(actTime) // in the bubble
+	bubble.Sleep(actTime) // in the bubble
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.did = append(t.did, what)

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 )
 
 // What is done to the nodes, in which order.
@@ -88,7 +89,7 @@ phases: [ { inject: [again] }, { recover: all }, { inject: [again] }, { recover:
 func TestInjectReturnsWhenSeen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newTrial(t, "phases: [ { inject: { kill: n1 } }, { recover: all }, { observe: 1s } ]\n")
-		x.before = func(context.Context, string) error { time.Sleep(7 * time.Second); return nil }
+		x.before = func(context.Context, string) error { bubble.Sleep(7 * time.Second); return nil }
 		x.run(t)
 		x.verdict(t, "pass")
 		at := map[history.Kind]time.Duration{}
@@ -114,7 +115,7 @@ phases: [ { inject: { kill: n1, for: %s } }, { observe: 2s }, { recover: all }, 
 `, 2*time.Second-before))
 				x.before = func(_ context.Context, what string) error {
 					if strings.HasPrefix(what, "up") {
-						time.Sleep(time.Second)
+						bubble.Sleep(time.Second)
 					}
 					return nil
 				}
@@ -140,7 +141,7 @@ func TestLeaseEndsWithTheRun(t *testing.T) {
 				x := newTrial(t, "phases: [ { inject: { kill: n1, for: "+c.lease+" } }, { observe: 2s } ]\n")
 				x.before = func(_ context.Context, what string) error {
 					if what == "up n1" {
-						time.Sleep(5 * time.Second)
+						bubble.Sleep(5 * time.Second)
 					}
 					return nil
 				}
@@ -178,7 +179,7 @@ func TestLeaseIsAwaited(t *testing.T) {
 		x := newTrial(t, "phases: [ { inject: { kill: n1, for: 1s } }, { observe: 2s } ]\n")
 		x.before = func(_ context.Context, what string) error {
 			if what == "up n1" {
-				time.Sleep(2 * time.Minute) // in the bubble
+				bubble.Sleep(2 * time.Minute) // in the bubble
 			}
 			return nil
 		}

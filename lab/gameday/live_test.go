@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/gameday/criteria"
 	"github.com/havoqlab/havoq/queue"
 )
@@ -33,7 +34,7 @@ func TestGuardsAreAnswered(t *testing.T) {
 					l.Record(history.Event{Kind: history.Processed})
 				}
 				l.Record(history.Event{Kind: history.Sample, Name: "lag", Value: float64(second)})
-				time.Sleep(250 * time.Millisecond) // in the bubble
+				bubble.Sleep(250 * time.Millisecond) // in the bubble
 			}
 		}
 		l.Record(history.Event{Kind: history.Probe, Name: "checkout", Value: 1})
@@ -72,7 +73,7 @@ func TestNoLiveMetricIsForgotten(t *testing.T) {
 		l.Record(history.Event{Kind: history.Deliver})
 		l.Record(history.Event{Kind: history.Sample, Name: "lag", Value: 1})
 		l.Record(history.Event{Kind: history.Probe, Name: "NAME", Value: 1})
-		time.Sleep(2 * time.Second) // in the bubble
+		bubble.Sleep(2 * time.Second) // in the bubble
 		for _, m := range criteria.Metrics() {
 			if !m.Live {
 				continue

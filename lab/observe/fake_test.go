@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/observe"
 	"github.com/havoqlab/havoq/queue"
 )
@@ -217,7 +218,7 @@ func (x *trial) during(t *testing.T, do func()) {
 
 // settle lets the listing be looked at, and all else come to rest.
 func (x *trial) settle() {
-	time.Sleep(1100 * time.Millisecond)
+	bubble.Sleep(1100 * time.Millisecond)
 	synctest.Wait()
 }
 

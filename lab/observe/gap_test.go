@@ -45,7 +45,7 @@ func TestGaps(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.during(t, func() { c.do(x); synctest.Wait() })
 				if err := x.observer.Cut(t.Context()); err != nil {
 					t.Fatal(err)
@@ -95,7 +95,7 @@ func TestWhatIsNotSeenAccusesNobody(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.during(t, func() { c.do(x); synctest.Wait() })
 				x.drain(t)
 				x.expect(t, append(account(), history.Drain), c.want...)
@@ -109,7 +109,7 @@ func TestWhatIsNotSeenAccusesNobody(t *testing.T) {
 
 // What still comes of messages that are too old to be read is not of this run.
 func TestALongPast(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.send("orders", slices.Insert(slices.Repeat([]string{"older"}, 100_000), 0, "old")...)
 		x.during(t, func() {
 			x.send("orders", "new")
@@ -121,7 +121,7 @@ func TestALongPast(t *testing.T) {
 }
 
 func TestAnOutputWithoutItsOwnID(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		own := expression(t, "header.own")
 		x.cfg.Output.Relation, x.cfg.Output.Own, x.cfg.Effect = 1, &own, nil
 		x.during(t, func() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 )
 
@@ -41,7 +42,7 @@ func TestWhatGraceAloneProves(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.cfg.Group, x.cfg.Grace, x.cfg.Effect = "", c.grace, nil
 				x.during(t, func() {
 					x.send("orders", "a", "b", "c")
@@ -71,7 +72,7 @@ func TestWhatGraceAloneProves(t *testing.T) {
 
 // What one group lacks is no doubt of another one.
 func TestGraceIsEachGroupsOwn(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.cfg.Group = ""
 		x.during(t, func() {
 			x.send("orders", "a", "b")
@@ -87,7 +88,7 @@ func TestGraceIsEachGroupsOwn(t *testing.T) {
 
 // after lets time pass and sends invoices.
 func (x *trial) after(d time.Duration, ids ...string) {
-	time.Sleep(d)
+	bubble.Sleep(d)
 	x.send("invoices", ids...)
 	synctest.Wait()
 }

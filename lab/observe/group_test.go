@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/havoqlab/havoq/internal/bubble"
 )
 
 // A group that the broker does not know, or cannot tell of, is told of while the run can still be mended.
@@ -22,13 +24,13 @@ func TestAGroupThatIsNotKnown(t *testing.T) {
 		"broker down":  {func(x *trial) { x.down, x.asked = errDown, unknown }, func(*trial) {}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				warnings := make(chan string, 10)
 				began := time.Now()
 				x.cfg.Warn = func(text string) { warnings <- time.Since(began).String() + " " + text }
 				x.during(t, func() { x.set(func() { c.first(x) }) })
 				x.set(func() { c.then(x) })
-				time.Sleep(20 * time.Second)
+				bubble.Sleep(20 * time.Second)
 				x.set(func() { x.down = nil })
 				if err := x.observer.Close(t.Context()); err != nil {
 					t.Error(err)

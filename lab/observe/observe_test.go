@@ -11,19 +11,20 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/observe"
 	"github.com/havoqlab/havoq/queue"
 )
 
-func bubble(t *testing.T, f func(t *testing.T, x *trial)) {
+func inBubble(t *testing.T, f func(t *testing.T, x *trial)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { f(t, newTrial(t)) })
 }
 
 func TestWhatIsSeenIsTold(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.during(t, func() {
-			time.Sleep(time.Second)
+			bubble.Sleep(time.Second)
 			x.send("orders", "a", "b", "c")
 			synctest.Wait()
 			x.send("invoices", "b", "a")
@@ -58,9 +59,9 @@ func TestWhatIsSeenIsTold(t *testing.T) {
 
 // When a message was sent is the sender's word, within reason.
 func TestWhenItWasSent(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.during(t, func() {
-			time.Sleep(10 * time.Second)
+			bubble.Sleep(10 * time.Second)
 			start := x.told.Start
 			for _, at := range []time.Time{start.Add(4 * time.Second), start.Add(-time.Hour), start.Add(time.Hour), {}} {
 				x.sendAt(at, "orders", at.String())
@@ -79,7 +80,7 @@ func TestWhenItWasSent(t *testing.T) {
 }
 
 func TestTwiceIsToldTwice(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.during(t, func() {
 			x.send("orders", "a")
 			x.send("invoices", "a", "a")
@@ -93,7 +94,7 @@ func TestTwiceIsToldTwice(t *testing.T) {
 
 // The readers do not wait for each other, and an effect may be read before its cause.
 func TestNoEffectBeforeItsCause(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.during(t, func() {
 			x.send("invoices", "a", "ghost")
 			x.table.add("a")
@@ -111,7 +112,7 @@ func TestNoEffectBeforeItsCause(t *testing.T) {
 }
 
 func TestWhatWasThereBeforeIsNotJudged(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.send("orders", "old", "under way")
 		x.send("invoices", "old")
 		x.table.add("old", "older")
@@ -130,7 +131,7 @@ func TestWhatWasThereBeforeIsNotJudged(t *testing.T) {
 
 // On a broker of havoq's own nothing is of before the run, although the application may send before havoq reads.
 func TestAFreshBrokerHasNoBefore(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.cfg.Fresh = true
 		x.send("orders", "a")
 		x.send("invoices", "a")
@@ -141,7 +142,7 @@ func TestAFreshBrokerHasNoBefore(t *testing.T) {
 
 // A listing that the application itself serves cannot be looked at before it is up.
 func TestALateFirstListing(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.table.fail(errDown)
 		x.table.add("long ago", "a")
 		x.during(t, func() {
@@ -170,7 +171,7 @@ func TestFurtherOutputsAreNoRepetition(t *testing.T) {
 		"not told apart":   {"", []string{"topic invoices 0", "topic invoices 1"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.cfg.Output.Relation, x.cfg.Effect = observe.OneToMany, nil
 				if c.own != "" {
 					own := expression(t, c.own)
@@ -191,7 +192,7 @@ func TestFurtherOutputsAreNoRepetition(t *testing.T) {
 }
 
 func TestAFilteredOutputIsBlindToLoss(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.cfg.Output.Relation, x.cfg.Effect = observe.Filtered, nil
 		x.during(t, func() { x.send("orders", "a", "b") })
 		if s := x.observer.Stats(); s.Lag != 0 {
@@ -208,7 +209,7 @@ func TestAFilteredOutputIsBlindToLoss(t *testing.T) {
 }
 
 func TestTheCutEndsWhatIsJudged(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.during(t, func() { x.send("orders", "a") })
 		if err := x.observer.Cut(t.Context()); err != nil {
 			t.Fatal(err)
@@ -227,11 +228,11 @@ func TestTheCutEndsWhatIsJudged(t *testing.T) {
 }
 
 func TestWithoutAGroupTheGraceDecides(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.cfg.Group, x.cfg.Grace, x.cfg.Effect = "", 7*time.Second, nil
 		x.during(t, func() { x.send("orders", "a") })
 		go func() {
-			time.Sleep(5 * time.Second)
+			bubble.Sleep(5 * time.Second)
 			x.send("invoices", "a")
 		}()
 		began := time.Now()
@@ -258,7 +259,7 @@ func TestWhatIsNotDrained(t *testing.T) {
 		"nothing can be listed": {func(x *trial) { x.table.fail(errDown) }, 0, "table orders could not be listed: " + errDown.Error()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.during(t, func() { x.send("orders", "a") })
 				if err := x.observer.Cut(t.Context()); err != nil {
 					t.Fatal(err)
@@ -279,7 +280,7 @@ func TestWhatIsNotDrained(t *testing.T) {
 }
 
 func TestADrainThatIsCutShort(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.during(t, func() { x.set(func() { x.left = 1 }) })
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 3*time.Second, errors.New("a person has had enough"))
 		defer cancel()
@@ -297,7 +298,7 @@ func TestADrainThatIsCutShort(t *testing.T) {
 }
 
 func TestATopicThatIsNotThere(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		delete(x.topics, "invoices")
 		observer, err := observe.Open(t.Context(), x.cfg)
 		if err != nil {
@@ -313,10 +314,10 @@ func TestATopicThatIsNotThere(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	bubble(t, func(t *testing.T, x *trial) { // it comes late
+	inBubble(t, func(t *testing.T, x *trial) { // it comes late
 		delete(x.topics, "orders")
 		go func() {
-			time.Sleep(10 * time.Second)
+			bubble.Sleep(10 * time.Second)
 			x.send("orders", "a")
 		}()
 		x.during(t, func() {})
@@ -331,14 +332,14 @@ func TestConfig(t *testing.T) {
 		"no input":    func(c *observe.Config) { c.Input.Name = "" },
 		"no effect":   func(c *observe.Config) { c.Output, c.Effect = nil, nil },
 	} {
-		bubble(t, func(t *testing.T, x *trial) {
+		inBubble(t, func(t *testing.T, x *trial) {
 			spoil(&x.cfg)
 			if _, err := observe.Open(t.Context(), x.cfg); err == nil {
 				t.Errorf("%s: accepted", name)
 			}
 		})
 	}
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.down = errDown
 		if _, err := observe.Open(t.Context(), x.cfg); !errors.Is(err, errDown) {
 			t.Errorf("opened without a broker: %v", err)
@@ -358,7 +359,7 @@ func TestWhatWasNeverThereProvesNoLoss(t *testing.T) {
 		"late":        {missing, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.table.fail(c.first)
 				x.during(t, func() { x.send("orders", "a"); x.send("invoices", "a") })
 				x.table.fail(c.then)

@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/observe"
 )
 
@@ -66,7 +67,7 @@ func play(t *testing.T, steps []step) error {
 			x.table.add(s.id)
 			came["table orders"][s.id]++
 		default:
-			time.Sleep(s.pause)
+			bubble.Sleep(s.pause)
 			synctest.Wait()
 		}
 	}

@@ -52,7 +52,7 @@ func TestIDsThatAreNoneOfTheInput(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.during(t, func() { c.do(x); synctest.Wait() })
 				x.drain(t)
 				x.expect(t, account(), c.rest...)
@@ -64,7 +64,7 @@ func TestIDsThatAreNoneOfTheInput(t *testing.T) {
 
 // A column that has the same values before and in the run, and not the IDs.
 func TestRowsOfBeforeThatAreNoIDs(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.table.add("shipped")
 		x.during(t, func() {
 			x.send("orders", "a")
@@ -78,7 +78,7 @@ func TestRowsOfBeforeThatAreNoIDs(t *testing.T) {
 
 // A listing that could be made only late has old rows, which may be those of the run by another column.
 func TestALateListingOfAnotherColumn(t *testing.T) {
-	bubble(t, func(t *testing.T, x *trial) {
+	inBubble(t, func(t *testing.T, x *trial) {
 		x.table.fail(errDown)
 		x.during(t, func() {
 			x.send("orders", "a")
@@ -104,7 +104,7 @@ func TestRowsOfBeforeWithIDsOfTheRun(t *testing.T) {
 		"further rows": {[]string{"a", "b", "c"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T, x *trial) {
+			inBubble(t, func(t *testing.T, x *trial) {
 				x.table.add("a", "b")
 				x.during(t, func() {
 					x.send("orders", "a", "b", "c")

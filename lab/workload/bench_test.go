@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -84,7 +85,7 @@ func TestBenchHoldsBackWhereConsumersAreSlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := queue.Wrap(memory.New(memory.Config{}), slow(time.Millisecond), queue.Hooks{
 			Receive: func(ctx context.Context, _ *queue.Session, most int, next queue.ReceiveFunc) ([]queue.Delivery, error) {
-				time.Sleep(10 * time.Millisecond)
+				bubble.Sleep(10 * time.Millisecond)
 				return next(ctx, 1) // 100/s
 			}})
 		r, err := workload.Bench(t.Context(), workload.BenchConfig{Queue: q, Producers: 1, Consumers: 1, InFlight: 10, Duration: 20 * time.Second})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -25,7 +26,7 @@ func crashUnderLoad(t *testing.T, early bool) (lost int64, evidence string, drai
 			return next(ctx, how, ds)
 		}})
 	w := b.begin(workload.Config{Consumers: 2, Rate: 400, Work: 10 * time.Millisecond, AckEarly: early})
-	time.Sleep(3 * time.Second)
+	bubble.Sleep(3 * time.Second)
 	evidence, err := w.Crash(t.Context(), workload.Consumers)
 	if err != nil {
 		t.Fatal(err)
@@ -34,7 +35,7 @@ func crashUnderLoad(t *testing.T, early bool) (lost int64, evidence string, drai
 	if n := w.Stats().InHand; n != 0 {
 		t.Errorf("crashed consumers hold %d", n)
 	}
-	time.Sleep(time.Second)
+	bubble.Sleep(time.Second)
 	if now := w.Stats().Work; now != processed {
 		t.Errorf("crashed consumers processed %d messages", now-processed)
 	}
@@ -50,7 +51,7 @@ func crashUnderLoad(t *testing.T, early bool) (lost int64, evidence string, drai
 	if err := w.SetRate(50); err != nil { // or they never catch up
 		t.Error(err)
 	}
-	time.Sleep(10 * time.Second)
+	bubble.Sleep(10 * time.Second)
 	s, drained := b.end(w)
 	return s.Lag, evidence, drained
 }
@@ -126,12 +127,12 @@ func TestOneConsumerCrashesAndTheOtherGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 2, Rate: 100})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if _, err := w.Crash(t.Context(), "consumer-1"); err != nil {
 			t.Fatal(err)
 		}
 		at := int64(time.Since(b.start))
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		s, drained := b.end(w)
 		if s.Processed != 201 || !drained.Proven {
 			t.Errorf("%+v %s", s, drained)
@@ -149,7 +150,7 @@ func TestProcessedBeforeAcked(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBed(t, memory.Config{})
 			w := b.begin(workload.Config{Consumers: 1, Rate: 100, Work: time.Millisecond, AckEarly: early})
-			time.Sleep(time.Second)
+			bubble.Sleep(time.Second)
 			b.end(w)
 			at := map[queue.Identity]int64{}
 			for _, e := range b.of(history.Processed) {
@@ -187,7 +188,7 @@ func TestSlowAcksDoNotStopTheWork(t *testing.T) {
 				return next(ctx, how, ds)
 			}})
 		w := b.begin(workload.Config{Producers: 1, Consumers: 1, Rate: 5000, Window: 5000})
-		time.Sleep(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		synctest.Wait()
 		if s := w.Stats(); batches != 6 || s.InHand != s.Work {
 			t.Errorf("after 2 s of acks that take 5 s: %d batches received, want 6; %d processed, %d in hand", batches, s.Work, s.InHand)
@@ -216,7 +217,7 @@ func TestRedeliveryIsProcessedAgain(t *testing.T) {
 				return next(ctx, how, ds)
 			}})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 50})
-		time.Sleep(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		s, drained := b.end(w)
 		if s.Redelivered < 10 || s.Work != s.Processed+s.Redelivered || s.Processed != 101 || s.SettleErrors < 10 || !drained.Proven {
 			t.Errorf("%+v %s", s, drained)
@@ -243,7 +244,7 @@ func TestDamagedAndForeignAreCountedAndNotProcessed(t *testing.T) {
 		}
 		queue.Send(t.Context(), other, queue.Message{Body: []byte("somebody else's")},
 			queue.Seal(queue.Message{Body: []byte("another run's")}, queue.Envelope{Identity: queue.Identity{Run: run + 1, Producer: 1}}))
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		s, drained := b.end(w)
 		if s.Damaged != 1 || s.Foreign != 2 || s.Processed != 10 || s.Acked != 11 || s.Lag != 1 || !drained.Proven {
 			t.Errorf("%+v %s", s, drained)
@@ -269,7 +270,7 @@ func TestReceiveErrorsAreRetriedWithBackoff(t *testing.T) {
 				return next(ctx, most)
 			}})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 10})
-		time.Sleep(30 * time.Second)
+		bubble.Sleep(30 * time.Second)
 		if s, _ := b.end(w); s.ReceiveErrors != 19 || s.Processed != 301 || well < 3*time.Second || well > 19*time.Second {
 			t.Errorf("%+v; well after %s", s, well)
 		}
@@ -288,7 +289,7 @@ func TestAnEndedSessionIsOpenedAgain(t *testing.T) {
 				return next(ctx, most)
 			}})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 10})
-		time.Sleep(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		if s, drained := b.end(w); !ended || s.Processed != 101 || !drained.Proven {
 			t.Errorf("%+v", s)
 		}
@@ -304,7 +305,7 @@ func TestBatchesFitTheAckTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{AckTimeout: time.Second})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 50, Work: 100 * time.Millisecond})
-		time.Sleep(20 * time.Second)
+		bubble.Sleep(20 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := w.StopProducers(ctx); err != nil {
@@ -324,7 +325,7 @@ func TestCloseFinishesWhatIsInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 1000, Work: 20 * time.Millisecond})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if w.Stats().InHand == 0 {
 			t.Error("nothing in hand")
 		}
@@ -341,7 +342,7 @@ func TestCloseWithAnEndedContextDropsWhatIsInHand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 1000, Work: 20 * time.Millisecond})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := w.Close(ctx); err == nil || !strings.Contains(err.Error(), "close consumer-1: dropped what it had in hand") {
@@ -360,7 +361,7 @@ func TestSamples(t *testing.T) {
 		if _, err := w.Crash(t.Context(), "consumer-1"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(2*time.Second + time.Millisecond)
+		bubble.Sleep(2*time.Second + time.Millisecond)
 		if _, err := w.Restart(t.Context(), "consumer-1"); err != nil {
 			t.Fatal(err)
 		}

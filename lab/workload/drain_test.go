@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -46,7 +47,7 @@ func TestDrainProven(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 200, Work: 20 * time.Millisecond})
-		time.Sleep(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		b.stop(w)
 		r := w.Drain(t.Context(), 10*time.Second)
 		b.close(w)
@@ -65,7 +66,7 @@ func TestDrainThatGetsOnMayTakeLonger(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 200, Work: 20 * time.Millisecond})
-		time.Sleep(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		b.stop(w)
 		r := w.Drain(t.Context(), 2*time.Second)
 		b.close(w)
@@ -100,7 +101,7 @@ func TestNotDrained(t *testing.T) {
 		if _, err := w.Crash(t.Context(), "consumer-1"); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if r := w.Drain(t.Context(), time.Second); r.Proven || r.Left != -1 || !strings.Contains(r.Reason, "still running") {
 			t.Errorf("%+v", r)
 		}
@@ -138,7 +139,7 @@ func TestDrainWithoutAnAnswer(t *testing.T) {
 				b := newBed(t, memory.Config{})
 				b.queue = &deaf{b.queue, queue.Caps{Driver: "mute", Depth: c.depth}, func() (queue.Depth, error) { return c.answer, c.err }}
 				w := b.begin(workload.Config{Consumers: 1, Rate: 100})
-				time.Sleep(time.Second)
+				bubble.Sleep(time.Second)
 				b.stop(w)
 				r := w.Drain(t.Context(), 5*time.Second)
 				b.close(w)
@@ -158,7 +159,7 @@ func TestDrainWantsTwoEmptyAnswersAndEmptyHands(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 60, Work: 100 * time.Millisecond, AckEarly: true})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		b.stop(w)
 		r := w.Drain(t.Context(), 2*time.Second) // but it gets on all the time
 		if s := w.Stats(); !r.Proven || s.Lag != 0 || s.Processed != 61 || s.InHand != 0 {
@@ -191,7 +192,7 @@ func TestDrainIsCutShortByItsContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		b.stop(w)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()

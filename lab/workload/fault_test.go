@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -55,7 +56,7 @@ func TestRetryRepeatsTheMessage(t *testing.T) {
 		}}
 		b := newBed(t, memory.Config{}, spy, flaky(3, 0.3, 0.3))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 100, Keys: 4})
-		time.Sleep(3 * time.Second)
+		bubble.Sleep(3 * time.Second)
 		s, drained := b.end(w)
 		if s.Acked != 301 || s.FailedAttempts == 0 || s.UnknownAttempts == 0 || !drained.Proven {
 			t.Errorf("%+v %s", s, drained)
@@ -91,7 +92,7 @@ func TestRetryGivesUp(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBed(t, memory.Config{}, c.below)
 				w := b.begin(workload.Config{Rate: 100, Retry: 5 * time.Second})
-				time.Sleep(time.Second)
+				bubble.Sleep(time.Second)
 				began := time.Now()
 				if err := w.StopProducers(t.Context()); err != nil {
 					t.Error(err)
@@ -125,7 +126,7 @@ func TestNegativeRetryNeverRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{}, flaky(1, 0.5, 0))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 100, Retry: -1})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if s, _ := b.end(w); s.Attempts != 101 || s.Failed == 0 {
 			t.Errorf("%+v", s)
 		}
@@ -138,7 +139,7 @@ func TestOrderedKeysKeepTheirOrder(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBed(t, memory.Config{}, flaky(9, 0.2, 0.2))
 				w := b.begin(workload.Config{Producers: 2, Consumers: 1, Rate: 200, Keys: 20, Ordered: ordered})
-				time.Sleep(10 * time.Second)
+				bubble.Sleep(10 * time.Second)
 				if s, drained := b.end(w); s.Acked != 2001 || !drained.Proven {
 					t.Errorf("%+v %s", s, drained)
 				}
@@ -165,7 +166,7 @@ func TestAKeyIsFreeAgainWhenItsMessageIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{}, flaky(9, 0.2, 0.2))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 100, Keys: 2, Ordered: true, Retry: -1})
-		time.Sleep(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		if s, _ := b.end(w); s.Offered != 1001 || s.Failed == 0 || s.InDoubt == 0 {
 			t.Errorf("%+v", s)
 		}
@@ -176,7 +177,7 @@ func TestOrderedWithoutKeysIsOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{}, flaky(9, 0.2, 0.2))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 20, Ordered: true})
-		time.Sleep(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		b.end(w)
 		next, seen := uint64(0), map[uint64]bool{}
 		for _, e := range b.of(history.Deliver) {
@@ -196,7 +197,7 @@ func TestStopGivesUpWhenItsContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{}, flaky(1, 1, 0))
 		w := b.begin(workload.Config{Rate: 100})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		err := w.StopProducers(ctx)
@@ -224,7 +225,7 @@ func TestADriverThatNeverAnswersEndsInDoubt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{}, hang())
 		w := b.begin(workload.Config{Rate: 100, Retry: time.Second})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		began := time.Now()
 		if err := w.StopProducers(t.Context()); err == nil {
 			t.Error("undecided messages are no error")
@@ -249,7 +250,7 @@ func TestAResultTooManyIsCountedAndChangesNothing(t *testing.T) {
 			})
 		}})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 100})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if s, _ := b.end(w); s.Acked != 101 || s.UnknownAttempts != 0 || s.BrokenResults < 100 {
 			t.Errorf("%+v", s)
 		}
@@ -280,7 +281,7 @@ func TestAccountsAlwaysAddUp(t *testing.T) {
 			b := newBed(t, memory.Config{MaxMessages: full}, flaky(1, refuse, lose))
 			w := b.begin(cfg)
 			for range 20 {
-				time.Sleep(100 * time.Millisecond)
+				bubble.Sleep(100 * time.Millisecond)
 				if s := w.Stats(); s.Scheduled != s.Offered+s.Waiting+s.NotSent ||
 					s.Offered != s.Acked+s.Failed+s.InDoubt+s.InFlight+s.Retrying || s.Waiting > int64(cfg.Backlog*cfg.Producers) ||
 					s.InFlight+s.Retrying > int64(cfg.Window*cfg.Producers) {

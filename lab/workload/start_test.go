@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -55,7 +56,7 @@ func TestStartRetriesUntilTheBrokerIsThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{}, opens(5, errors.New("no broker")))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 100})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if s, _ := b.end(w); s.Processed != 101 { // the schedule began when all was open
 			t.Errorf("%+v", s)
 		}
@@ -102,7 +103,7 @@ func TestStartContextBoundsOnlyTheStart(t *testing.T) {
 			t.Fatal(err)
 		}
 		cancel()
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		if s, drained := b.end(w); s.Processed != 101 || !drained.Proven {
 			t.Errorf("%+v", s)
 		}

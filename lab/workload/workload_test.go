@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/havoqlab/havoq/history"
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/lab/workload"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
@@ -94,7 +95,7 @@ func TestRateIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Producers: 3, Consumers: 2, Rate: 300, Keys: 10})
-		time.Sleep(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		s, drained := b.end(w)
 		// Messages 0 to 3000 are due in [0 s, 10 s].
 		if s.Offered != 3001 || s.Acked != 3001 || s.Processed != 3001 || s.Lag != 0 || !drained.Proven {
@@ -122,15 +123,15 @@ func TestSetRateBendsTheSchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Producers: 4, Consumers: 1, Rate: 100})
-		time.Sleep(2005 * time.Millisecond) // half way to message 201
+		bubble.Sleep(2005 * time.Millisecond) // half way to message 201
 		if err := w.SetRate(1000); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1 * time.Second)
+		bubble.Sleep(1 * time.Second)
 		if err := w.SetRate(10); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		s, _ := b.end(w)
 		if want := int64(201 + 1000 + 100); s.Offered < want-1 || s.Offered > want+1 {
 			t.Errorf("offered %d, not about %d", s.Offered, want)
@@ -160,11 +161,11 @@ func TestSetRateCountsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Consumers: 1, Rate: 0.01})
-		time.Sleep(100 * time.Millisecond)
+		bubble.Sleep(100 * time.Millisecond)
 		if err := w.SetRate(100); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(505 * time.Millisecond)
+		bubble.Sleep(505 * time.Millisecond)
 		if s := w.Stats(); s.Offered != 51 { // message 0 and half a second
 			t.Errorf("%+v", s)
 		}
@@ -177,7 +178,7 @@ func TestNumbersAreReservedBeforeTheyAreUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBed(t, memory.Config{})
 		w := b.begin(workload.Config{Producers: 2, Rate: 10_000})
-		time.Sleep(time.Second)
+		bubble.Sleep(time.Second)
 		b.end(w)
 		reserved, count := map[queue.Track]uint64{}, 0
 		for e := range b.events.Events() {
@@ -221,7 +222,7 @@ func TestSetRateRefusesNonsense(t *testing.T) {
 func stall(from, to time.Duration, start func() time.Time) queue.Hooks {
 	return queue.Hooks{Produce: func(ctx context.Context, _ *queue.Session, batch []queue.Message, done func(int, queue.Result), next queue.ProduceFunc) {
 		if at := time.Since(start()); at >= from && at < to {
-			time.Sleep(to - at)
+			bubble.Sleep(to - at)
 		}
 		next(ctx, batch, done)
 	}}
@@ -232,7 +233,7 @@ func TestNoCoordinatedOmission(t *testing.T) {
 		start := time.Now()
 		b := newBed(t, memory.Config{}, stall(2*time.Second, 4*time.Second, func() time.Time { return start }))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 1000, Backlog: 5000})
-		time.Sleep(6 * time.Second)
+		bubble.Sleep(6 * time.Second)
 		s, _ := b.end(w)
 		if s.NotSent != 0 || s.Offered != 6001 {
 			t.Errorf("%+v", s)
@@ -259,11 +260,11 @@ func TestBacklogIsBoundedAndCounted(t *testing.T) {
 		start := time.Now()
 		b := newBed(t, memory.Config{}, stall(time.Second, 11*time.Second, func() time.Time { return start }))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 1000, Backlog: 2000})
-		time.Sleep(10 * time.Second)
+		bubble.Sleep(10 * time.Second)
 		if s := w.Stats(); s.Waiting != 2000 || s.NotSent < 6500 || s.Scheduled != s.Offered+s.Waiting+s.NotSent {
 			t.Errorf("in the stall: %+v", s)
 		}
-		time.Sleep(5 * time.Second)
+		bubble.Sleep(5 * time.Second)
 		s, _ := b.end(w)
 		var told int64
 		var last time.Duration
@@ -288,7 +289,7 @@ func TestStopCountsTheBacklogAsNotSent(t *testing.T) {
 		start := time.Now()
 		b := newBed(t, memory.Config{}, stall(time.Second, 3*time.Second, func() time.Time { return start }))
 		w := b.begin(workload.Config{Consumers: 1, Rate: 1000})
-		time.Sleep(2 * time.Second)
+		bubble.Sleep(2 * time.Second)
 		s, _ := b.end(w)
 		if s.NotSent < 900 || s.Waiting != 0 {
 			t.Errorf("%+v", s)
@@ -303,11 +304,11 @@ func TestBodiesKeysAndIDs(t *testing.T) {
 			for _, m := range batch {
 				seen[m.ID] = m
 			}
-			time.Sleep(50 * time.Millisecond) // so that the time of the call is not the intended one
+			bubble.Sleep(50 * time.Millisecond) // so that the time of the call is not the intended one
 			next(ctx, batch, done)
 		}})
 		w := b.begin(workload.Config{Producers: 1, Consumers: 1, Rate: 100, Keys: 3, Size: 33, Seed: 1})
-		time.Sleep(1200 * time.Millisecond)
+		bubble.Sleep(1200 * time.Millisecond)
 		b.end(w)
 		bodies, keys := map[string]bool{}, map[string]uint64{}
 		for seq := range uint64(101) {

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
 )
@@ -160,7 +161,7 @@ func TestStaleReceipts(t *testing.T) {
 		if len(errs) != 2 || errs[0] != nil || !errors.Is(errs[1], queue.ErrStale) {
 			t.Errorf("twice in one call: %v", errs)
 		}
-		time.Sleep(time.Minute) // in the bubble
+		bubble.Sleep(time.Minute) // in the bubble
 		stale("of an expired delivery that nobody has received since", c, ds[1], queue.ErrStale)
 		depth(t, q, 1, 0)
 		again := next(t, c, 1)
@@ -240,9 +241,9 @@ func TestDedupWindow(t *testing.T) {
 		}
 		send(false, false, true, false)
 		settle(t, c, queue.Ack(), next(t, c, 1)...) // an acked message is remembered, too
-		time.Sleep(time.Minute - 1)
+		bubble.Sleep(time.Minute - 1)
 		send(true, true, true, false)
-		time.Sleep(time.Nanosecond)
+		bubble.Sleep(time.Nanosecond)
 		rs := queue.Send(t.Context(), p, named("a")...)
 		if rs[0].Duplicate || rs[0].Offset != 4 {
 			t.Errorf("after the window: %+v", rs)

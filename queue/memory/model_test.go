@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/havoqlab/havoq/internal/bubble"
 	"github.com/havoqlab/havoq/queue"
 	"github.com/havoqlab/havoq/queue/memory"
 )
@@ -90,7 +91,7 @@ func (m *model) step(o op) error {
 	case "nack":
 		return m.settle(o, queue.Nack(o.For))
 	case "wait":
-		time.Sleep(o.For) // in the bubble
+		bubble.Sleep(o.For) // in the bubble
 		return nil
 	default:
 		return m.reopen(o.Who)
