@@ -191,20 +191,25 @@ func (h *hooks) settle(ctx context.Context, s *queue.Session, how queue.Settleme
 		about(e, &ds[i], h.Run)
 		e.Kind, e.At, e.Claim = Settle, now, ds[i].Claim
 		e.Ack = how.Ack
-		var err error
-		switch {
-		case i < len(errs):
-			err = errs[i]
-		case errs != nil:
-			err = errNoAnswer
-		}
-		e.Outcome, e.Detail = outcomeOf(err, n.caps.ConfirmedAck)
+		e.Outcome, e.Detail = outcomeOf(answer(errs, i), n.caps.ConfirmedAck)
 	}
 	return errs
 }
 
 // errNoAnswer is a settlement of which the driver said nothing.
 var errNoAnswer = errors.New("the driver returned fewer errors than deliveries")
+
+// answer is what a settlement said of one delivery: a nil slice says that all went well, a short one says nothing of the rest.
+func answer(errs []error, i int) error {
+	switch {
+	case i < len(errs):
+		return errs[i]
+	case errs != nil:
+		return errNoAnswer
+	default:
+		return nil
+	}
+}
 
 // outcomeOf is what an error proves, and how that is told; nil proves something only where the queue says so.
 func outcomeOf(err error, confirmed bool) (queue.Outcome, string) {

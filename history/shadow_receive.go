@@ -150,15 +150,8 @@ func (s *Shadow) settle(ctx context.Context, session *queue.Session, how queue.S
 	defer s.mu.Unlock()
 	at := s.now()
 	for i := range ds {
-		var err error
-		switch {
-		case i < len(errs):
-			err = errs[i]
-		case errs != nil:
-			err = errNoAnswer
-		}
 		e := Event{Kind: Settle, At: at, Claim: ds[i].Claim, Client: n.client, Ack: how.Ack}
-		e.Outcome, e.Detail = outcomeOf(err, n.caps.ConfirmedAck)
+		e.Outcome, e.Detail = outcomeOf(answer(errs, i), n.caps.ConfirmedAck)
 		what := markAcked
 		if !how.Ack || e.Outcome == queue.Failed {
 			what = markGot // it stays as it is
